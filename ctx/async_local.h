@@ -1,0 +1,169 @@
+// AsyncLocal: a value that follows the work which set it.
+//
+// The C++ spelling of Node's AsyncLocalStorage. A store set with run() is seen
+// by every fiber, timer and I/O callback started inside it, however late they
+// execute, and by nothing else.
+//
+//   AsyncLocal<RequestId> request;
+//   request.run(RequestId{7}, [] { spawn([] { log(*request.get()); }); });  // 7
+//
+// Locals are usually namespace-scope objects. One may be used from any thread;
+// the values belong to the work that set them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <weft/ctx/detail/local_scope.h>
+#include <weft/ctx/error.h>
+
+namespace weft {
+
+// What work started under a value receives of it.
+enum class Inherit {
+  kYes,  // the value itself, shared
+  kNo,   // nothing: the value is seen by the code that set it alone (an open transaction)
+};
+
+template <typename T>
+struct AsyncLocalOptions {
+  std::string name = {};                // for MissingContext and for people
+  std::optional<T> default_value = {};  // what get() answers outside every run()
+  Inherit inherit = Inherit::kYes;
+  std::function<T(const T&)> fork = {};  // makes the child's value from the parent's
+};
+
+template <typename T>
+class AsyncLocal {
+ public:
+  using Options = AsyncLocalOptions<T>;
+  using Scope = detail::LocalScope;
+
+  AsyncLocal() : AsyncLocal(Options{}) {}
+  explicit AsyncLocal(Options options)
+      : name_(std::move(options.name)), default_(make_default(options)), kind_(kind_of(options)) {
+    if (options.fork) {
+      fork_ = std::make_shared<const std::function<T(const T&)>>(std::move(options.fork));
+    }
+  }
+  AsyncLocal(const AsyncLocal&) = delete;
+  AsyncLocal& operator=(const AsyncLocal&) = delete;
+  ~AsyncLocal() { detail::release_local(id_); }
+
+  // Calls `fn` with the store set to `value`; restores this local on return or
+  // throw. Returns what `fn` returns.
+  //
+  // Source: Node `asyncLocalStorage.run(store, callback, ...args)`.
+  template <typename F, typename... Args>
+  decltype(auto) run(T value, F&& fn, Args&&... args) const {
+    const Scope restore(id_, make_value(std::move(value)));
+    return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  // Calls `fn` with no store, not even the default.
+  //
+  // Source: Node `asyncLocalStorage.exit(callback, ...args)`.
+  template <typename F, typename... Args>
+  decltype(auto) exit(F&& fn, Args&&... args) const {
+    const Scope restore(id_, nullptr);
+    return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  // Sets the store for the rest of the running callback or fiber. Prefer run()
+  // or scope(): this one has no end the reader can see.
+  //
+  // Source: Node `asyncLocalStorage.enterWith(store)`.
+  void enter_with(T value) const { detail::set_local(id_, make_value(std::move(value))); }
+
+  // Sets the store until the returned object dies, on the same fiber or callback.
+  //
+  // Source: Node `asyncLocalStorage.withScope(store)`.
+  [[nodiscard]] Scope scope(T value) const { return Scope(id_, make_value(std::move(value))); }
+
+  // Returns the store; outside every run() the default value, or null.
+  // Shape: valid while the current context is; shared by all work that inherited it.
+  //
+  // Source: Node `asyncLocalStorage.getStore()`.
+  T* get() const noexcept {
+    const detail::Execution* const execution = detail::thread_state.execution;
+    if (execution != nullptr && execution->frame != nullptr) {
+      if (const auto* entry = execution->frame->find(id_)) {
+        return entry->value == nullptr ? nullptr : &static_cast<Stored*>(entry->value)->value;
+      }
+    }
+    return default_.get();
+  }
+
+  // As get(), where a value must be there.
+  // Errors: MissingContext, which names the local.
+  T& value() const {
+    T* const found = get();
+    if (found == nullptr) throw MissingContext(name_);
+    return *found;
+  }
+
+  // Forgets the store for the rest of the running callback or fiber: get()
+  // answers the default again. Work started before keeps what it inherited.
+  //
+  // Source: Node `asyncLocalStorage.disable()`, which reaches such work as well.
+  void disable() const { detail::unset_local(id_); }
+
+  std::string_view name() const noexcept { return name_; }
+
+ private:
+  using Fork = std::function<T(const T&)>;
+
+  struct Stored : detail::Value {
+    Stored(const Operations* operations, T initial)
+        : Value(operations), value(std::move(initial)) {}
+    T value;
+  };
+  struct ForkingStored : Stored {
+    ForkingStored(T initial, std::shared_ptr<const Fork> how)
+        : Stored(&kForking, std::move(initial)), fork(std::move(how)) {}
+    std::shared_ptr<const Fork> fork;  // shared with the local, which may die first
+  };
+
+  template <typename S>
+  static void destroy(detail::Value* value) noexcept {
+    delete static_cast<S*>(value);
+  }
+  static detail::Value* no_value(detail::Value& /*value*/) { return nullptr; }
+  static detail::Value* forked(detail::Value& value) {
+    auto& parent = static_cast<ForkingStored&>(value);
+    return new ForkingStored((*parent.fork)(parent.value), parent.fork);
+  }
+
+  static constexpr detail::Value::Operations kPlain{&destroy<Stored>, nullptr};
+  static constexpr detail::Value::Operations kPrivate{&destroy<Stored>, &no_value};
+  static constexpr detail::Value::Operations kForking{&destroy<ForkingStored>, &forked};
+
+  static std::unique_ptr<T> make_default(Options& options) {
+    if (!options.default_value) return nullptr;
+    return std::make_unique<T>(std::move(*options.default_value));
+  }
+  static const detail::Value::Operations* kind_of(const Options& options) {
+    if (options.inherit == Inherit::kNo && options.fork) {
+      throw UsageError("AsyncLocal: Inherit::kNo and a fork exclude each other; give one");
+    }
+    return options.inherit == Inherit::kNo ? &kPrivate : &kPlain;
+  }
+
+  detail::Value* make_value(T value) const {
+    if (fork_ != nullptr) [[unlikely]]
+      return new ForkingStored(std::move(value), fork_);
+    return new Stored(kind_, std::move(value));
+  }
+
+  const detail::LocalId id_ = detail::acquire_local();
+  std::string name_;
+  std::unique_ptr<T> default_;
+  const detail::Value::Operations* kind_;
+  std::shared_ptr<const Fork> fork_;
+};
+
+}  // namespace weft

@@ -1,0 +1,86 @@
+#include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/capture.h>
+#include <weft/ctx/detail/hook_table.h>
+
+namespace weft {
+
+using detail::current_execution;
+using detail::Execution;
+
+AsyncResource::AsyncResource(ResourceType type, const Options& options)
+    : async_id_(detail::next_async_id()),
+      trigger_async_id_(options.trigger ? *options.trigger : current_execution().async_id),
+      frame_(detail::capture()),
+      type_(type),
+      manual_destroy_(options.manual_destroy) {
+  detail::emit_init(*this);
+}
+
+AsyncResource::~AsyncResource() {
+  if (!destroyed_ && !manual_destroy_) detail::queue_destroy(async_id_);
+  // A resource may die inside its own scope: the scope keeps the ids, not the pointer.
+  Execution* const execution = detail::thread_state.execution;
+  if (execution == nullptr) return;
+  if (execution->resource == this) execution->resource = nullptr;
+  for (detail::CallScope* scope = execution->scope; scope != nullptr;
+       scope = scope->outer().scope) {
+    if (scope->outer().resource == this) scope->outer().resource = nullptr;
+  }
+}
+
+AsyncResource& AsyncResource::emit_destroy() {
+  destroyed_ = true;
+  detail::queue_destroy(async_id_);
+  return *this;
+}
+
+namespace detail {
+
+CallScope::CallScope(AsyncResource& resource, FrameRef frame)
+    : execution_(current_execution()), outer_(execution_) {
+  execution_.frame = std::move(frame).release();
+  execution_.resource = &resource;
+  execution_.async_id = resource.async_id();
+  execution_.trigger_async_id = resource.trigger_async_id();
+  execution_.scope = this;
+  emit_before(execution_.async_id);
+}
+
+CallScope::~CallScope() {
+  emit_after(execution_.async_id);
+  const FrameRef left = FrameRef::adopt(execution_.frame);
+  execution_ = outer_;
+}
+
+void emit_leave(Execution& execution) {
+  const Execution inner = execution;
+  for (const Execution* at = &inner; at != nullptr;
+       at = at->scope == nullptr ? nullptr : &at->scope->outer()) {
+    execution.async_id = at->async_id;
+    execution.trigger_async_id = at->trigger_async_id;
+    execution.resource = at->resource;
+    emit_after(at->async_id);
+  }
+  execution = inner;
+}
+
+namespace {
+
+void enter_from_outside(Execution& execution, const Execution& at) {
+  if (at.scope != nullptr) enter_from_outside(execution, at.scope->outer());
+  execution.async_id = at.async_id;
+  execution.trigger_async_id = at.trigger_async_id;
+  execution.resource = at.resource;
+  emit_before(at.async_id);
+}
+
+}  // namespace
+
+void emit_enter(Execution& execution) {
+  const Execution inner = execution;
+  enter_from_outside(execution, inner);
+  execution = inner;
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,83 @@
+// AsyncResource: one piece of asynchronous work, with Node's life.
+//
+// Everything weft starts is one (timers, requests, handles, fibers). Make your
+// own for what weft cannot see: a job in a pool, an entry in a batch. Code run
+// through it sees the context in which it was made.
+//
+//   AsyncResource query("DBQUERY");
+//   driver.on_result([&](Rows rows) { query.run_in_async_scope(handler, rows); });
+//
+// A resource is neither copied nor moved: hooks know it by its address.
+// Source: Node `AsyncResource`; destroy comes from ownership, not from a collector.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <weft/ctx/async_id.h>
+#include <weft/ctx/detail/call_scope.h>
+#include <weft/ctx/detail/frame.h>
+#include <weft/ctx/resource_type.h>
+
+namespace weft {
+
+namespace detail {
+struct ResourceAccess;
+}
+
+struct AsyncResourceOptions {
+  std::optional<AsyncId> trigger = {};  // default: the running resource
+  bool manual_destroy = false;          // true: destroy is emitted by emit_destroy() only
+};
+
+class AsyncResource {
+ public:
+  using Options = AsyncResourceOptions;
+
+  // Captures the current context and emits init.
+  explicit AsyncResource(ResourceType type, const Options& options = {});
+  AsyncResource(const AsyncResource&) = delete;
+  AsyncResource& operator=(const AsyncResource&) = delete;
+  // Queues destroy, unless that happened or is manual.
+  ~AsyncResource();
+
+  // Calls `fn` with `args` in the context of this resource, between its before
+  // and after, and returns what `fn` returns. Any number of times, nested as well.
+  // Errors: what `fn` throws passes through, behind `after`.
+  template <typename F, typename... Args>
+  decltype(auto) run_in_async_scope(F&& fn, Args&&... args) {
+    const detail::CallScope scope(*this, frame_);
+    return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  // Returns a callable that runs `fn` through run_in_async_scope.
+  // Shape: the resource must outlive it.
+  template <typename F>
+  auto bind(F fn) {
+    return [this, fn = std::move(fn)]<typename... Args>(Args&&... args) mutable -> decltype(auto) {
+      return run_in_async_scope(fn, std::forward<Args>(args)...);
+    };
+  }
+
+  // Queues the destroy event. As in Node, a second call queues a second event.
+  AsyncResource& emit_destroy();
+
+  AsyncId async_id() const noexcept { return async_id_; }
+  AsyncId trigger_async_id() const noexcept { return trigger_async_id_; }
+  std::string_view type() const noexcept { return type_.name(); }
+
+ private:
+  friend struct detail::ResourceAccess;
+
+  AsyncId async_id_;
+  AsyncId trigger_async_id_;
+  detail::FrameRef frame_;
+  ResourceType type_;
+  bool manual_destroy_ = false;
+  bool destroyed_ = false;
+};
+
+}  // namespace weft

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <new>
+
+#include <weft/ctx/detail/frame.h>
+#include <weft/ctx/detail/thread_state.h>
+
+namespace weft::detail {
+
+Frame* Frame::allocate(std::uint32_t size) {
+  void* memory = ::operator new(sizeof(Frame) + size * sizeof(Entry));
+  ++thread_state.live_frames;
+  return ::new (memory) Frame(size);
+}
+
+void Frame::destroy() noexcept {
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if (Value* value = entries()[i].value) value->release();
+  }
+  --thread_state.live_frames;
+  ::operator delete(this);
+}
+
+void Frame::add(std::uint32_t slot, Entry entry) noexcept {
+  entries()[slot] = entry;
+  if (entry.value != nullptr && !entry.value->is_plain()) plain_ = false;
+}
+
+// Copies the entries of `base` but the one of `except`, whose slot stays to be filled.
+Frame* Frame::copy(const Frame* base, std::uint32_t size, LocalId except) {
+  Frame* made = allocate(size);
+  const std::uint32_t from_base = base == nullptr ? 0 : std::min(base->size_, size);
+  for (std::uint32_t i = 0; i < from_base; ++i) {
+    const Entry entry = base->entries()[i];
+    if (i == except.slot || entry.key == 0) {
+      made->entries()[i] = {0, nullptr};
+      continue;
+    }
+    if (entry.value != nullptr) entry.value->retain();
+    made->add(i, entry);
+  }
+  for (std::uint32_t i = from_base; i < size; ++i) made->entries()[i] = {0, nullptr};
+  return made;
+}
+
+Frame* Frame::with(const Frame* base, LocalId local, Value* value) {
+  const std::uint32_t needed = local.slot + 1;
+  const std::uint32_t size = base == nullptr ? needed : std::max(base->size_, needed);
+  Frame* made = copy(base, size, local);
+  made->add(local.slot, {local.key, value});
+  return made;
+}
+
+Frame* Frame::without(const Frame* base, LocalId local) {
+  if (base == nullptr) return nullptr;
+  std::uint32_t size = 0;
+  for (std::uint32_t i = 0; i < base->size_; ++i) {
+    if (i != local.slot && base->entries()[i].key != 0) size = i + 1;
+  }
+  return size == 0 ? nullptr : copy(base, size, local);
+}
+
+Frame* Frame::inherited(const Frame& base) {
+  Frame* made = allocate(base.size_);
+  for (std::uint32_t i = 0; i < base.size_; ++i) made->entries()[i] = {0, nullptr};
+  FrameRef guard = FrameRef::adopt(made);  // a fork is user code and may throw
+  bool empty = true;
+  for (std::uint32_t i = 0; i < base.size_; ++i) {
+    Entry entry = base.entries()[i];
+    if (entry.key == 0) continue;
+    if (entry.value != nullptr && !entry.value->is_plain()) {
+      entry.value = entry.value->inherit();
+      if (entry.value == nullptr) continue;
+    } else if (entry.value != nullptr) {
+      entry.value->retain();
+    }
+    made->add(i, entry);
+    empty = false;
+  }
+  if (empty) return nullptr;
+  made->retain();
+  return made;
+}
+
+PortableFrame PortableFrame::capture(const Frame* frame) {
+  if (frame == nullptr) return PortableFrame(nullptr);
+  const LocalId none{frame->size_, 0};
+  Frame* made = frame->plain_ ? Frame::copy(frame, frame->size_, none) : Frame::inherited(*frame);
+  if (made == nullptr) return PortableFrame(nullptr);
+  for (std::uint32_t i = 0; i < made->size_; ++i) {
+    if (Value* value = made->entries()[i].value) value->share();
+  }
+  --thread_state.live_frames;  // counted again by the thread that takes it
+  return PortableFrame(made);
+}
+
+FrameRef PortableFrame::take() && noexcept {
+  if (frame_ != nullptr) ++thread_state.live_frames;
+  return FrameRef::adopt(std::exchange(frame_, nullptr));
+}
+
+}  // namespace weft::detail

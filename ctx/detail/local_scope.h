@@ -1,0 +1,40 @@
+// Setting one local in the running stack's frame, and taking it back.
+#pragma once
+
+#include <utility>
+
+#include <weft/ctx/detail/frame.h>
+#include <weft/ctx/detail/thread_state.h>
+
+namespace weft::detail {
+
+// Each takes over the reference to `value`; null hides the local's default.
+void set_local(LocalId local, Value* value);
+void unset_local(LocalId local);
+
+// Sets a local while it lives. Restores that local only: what enter_with did to
+// others inside stays (Node's rule).
+class LocalScope {
+ public:
+  LocalScope(LocalId local, Value* value);
+  LocalScope(const LocalScope&) = delete;
+  LocalScope& operator=(const LocalScope&) = delete;
+  ~LocalScope() {
+    if (execution_.frame == mine_) [[likely]] {
+      execution_.frame = outer_;
+      mine_->release();
+    } else {
+      restore_one();
+    }
+  }
+
+ private:
+  void restore_one() noexcept;
+
+  Execution& execution_;
+  LocalId local_;
+  Frame* outer_;  // own reference
+  Frame* mine_;   // owned by the execution while it is current
+};
+
+}  // namespace weft::detail

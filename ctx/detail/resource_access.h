@@ -1,0 +1,33 @@
+// ResourceAccess: what runtime/ and io/ may do with a resource beyond its public face.
+#pragma once
+
+#include <utility>
+
+#include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/capture.h>
+#include <weft/ctx/detail/hook_table.h>
+
+namespace weft::detail {
+
+struct ResourceAccess {
+  static FrameRef& frame(AsyncResource& resource) noexcept { return resource.frame_; }
+
+  // Ends the resource's life before its memory's: queues destroy once and drops the frame.
+  static void end(AsyncResource& resource) noexcept {
+    if (!std::exchange(resource.destroyed_, true)) queue_destroy(resource.async_id_);
+    resource.frame_.reset();
+  }
+
+  // Begins a new life in the same memory: a new id, the running resource as
+  // trigger, the current context, init. The old life must have ended.
+  // Source: Node `asyncReset`.
+  static void begin(AsyncResource& resource) {
+    resource.async_id_ = next_async_id();
+    resource.trigger_async_id_ = current_execution().async_id;
+    resource.destroyed_ = false;
+    resource.frame_ = capture();
+    emit_init(resource);
+  }
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,89 @@
+// ThreadState: what ctx/ knows of the running thread, and Execution, what it
+// knows of the running stack.
+//
+// Every stack (the thread's own, each fiber's) has one Execution: the current
+// frame, the resource it works for, the open call scopes. Leaving a stack
+// exchanges one pointer, ThreadState::execution, so no id stack can be torn
+// apart by a switch (node-fibers' bug: one id stack for all stacks).
+//
+// thread_state is constinit with the initial-exec model: reading it is one
+// instruction, no guard, no call. Its members are therefore trivial; what needs
+// a destructor hangs behind a pointer and dies in execution.cpp.
+#pragma once
+
+#include <cstdint>
+
+#include <weft/ctx/async_id.h>
+
+namespace weft {
+
+class AsyncResource;
+
+namespace detail {
+
+class CallScope;
+class Frame;
+class HookTable;
+
+struct Execution {
+  Frame* frame = nullptr;             // an own reference; null: the empty frame
+  AsyncResource* resource = nullptr;  // null: no resource, or it is gone
+  AsyncId async_id = 0;
+  AsyncId trigger_async_id = 0;
+  CallScope* scope = nullptr;  // the innermost open one on this stack
+};
+
+// One bit per event that at least one enabled hook listens to.
+enum HookBit : std::uint32_t {
+  kInitBit = 1,
+  kBeforeBit = 2,
+  kAfterBit = 4,
+  kDestroyBit = 8,
+  kPromiseResolveBit = 16,
+};
+
+struct ThreadState {
+  Execution* execution = nullptr;   // null: nothing has run on this thread yet
+  AsyncId last_async_id = 0;        // 0: no source of ids yet
+  std::uint32_t hook_mask = 0;      // HookBits; 0 is the fast path
+  std::uint32_t hooks_running = 0;  // depth of hook emissions
+  HookTable* hooks = nullptr;       // null: no hook was ever made on this thread
+  std::int64_t live_frames = 0;     // made minus destroyed; the test harness wants 0
+};
+
+// initial-exec: libraries of ours are linked into programs, not loaded late by the thousand.
+#if defined(__GNUC__) && !defined(_WIN32)
+__attribute__((tls_model("initial-exec")))
+#endif
+extern constinit thread_local ThreadState thread_state;
+
+// The running stack's Execution; makes the thread's own on first use.
+Execution& make_thread_execution();
+inline Execution& current_execution() {
+  Execution* const execution = thread_state.execution;
+  return execution != nullptr ? *execution : make_thread_execution();
+}
+
+// Draws ids from `number` while it lives: a loop's ids begin at number << 48,
+// so that ids of several loops differ.
+class IdSource {
+ public:
+  IdSource();
+  IdSource(const IdSource&) = delete;
+  IdSource& operator=(const IdSource&) = delete;
+  ~IdSource();
+
+ private:
+  AsyncId outer_;
+};
+
+AsyncId start_thread_ids();
+inline AsyncId next_async_id() {
+  if (thread_state.last_async_id == 0) [[unlikely]] {
+    thread_state.last_async_id = start_thread_ids();
+  }
+  return ++thread_state.last_async_id;
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,65 @@
+// Snapshot, bind, detached: carrying a context by hand.
+//
+//   auto on_row = bind([](Row row) { log(row); });  // runs where bind was called
+//   const Snapshot here;                            // later: here(fn, args...)
+//
+// weft's own operations do this themselves; these are for callbacks given to
+// somebody else's queue, pool or library.
+// Source: Node `AsyncLocalStorage.bind`, `AsyncLocalStorage.snapshot`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/frame.h>
+#include <weft/ctx/detail/thread_state.h>
+
+namespace weft {
+
+// The context of one moment. Calling it runs a function there, as a resource of
+// type bound-anonymous-fn, and restores the whole context afterwards.
+class Snapshot {
+ public:
+  // Captures the current context.
+  static Snapshot capture() { return Snapshot(); }
+
+  // Calls `fn` with `args` in the captured context; returns what `fn` returns.
+  template <typename F, typename... Args>
+  decltype(auto) operator()(F&& fn, Args&&... args) const {
+    return resource_->run_in_async_scope(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  AsyncId async_id() const noexcept { return resource_->async_id(); }
+
+ private:
+  Snapshot() : resource_(std::make_unique<AsyncResource>("bound-anonymous-fn")) {}
+
+  std::unique_ptr<AsyncResource> resource_;
+};
+
+// Returns a callable that runs `fn` in the context of this moment.
+template <typename F>
+auto bind(F fn) {
+  return [snapshot = Snapshot::capture(),
+          fn = std::move(fn)]<typename... Args>(Args&&... args) mutable -> decltype(auto) {
+    return snapshot(fn, std::forward<Args>(args)...);
+  };
+}
+
+// Calls `fn` with `args` in the empty context. For what outlives the request that
+// happens to start it (a cache's timer, a pooled connection): started here, it
+// keeps none of the request's values alive and sees none of them.
+template <typename F, typename... Args>
+decltype(auto) detached(F&& fn, Args&&... args) {
+  struct Restore {
+    detail::Execution& execution = detail::current_execution();
+    detail::Frame* const outer = std::exchange(execution.frame, nullptr);
+    ~Restore() { const auto left = detail::FrameRef::adopt(std::exchange(execution.frame, outer)); }
+  };
+  const Restore restore;
+  return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...);
+}
+
+}  // namespace weft

@@ -1,0 +1,122 @@
+// UniqueFunction: a callable that is moved, never copied.
+//
+// std::function needs copies, so it cannot hold what a server's callbacks own
+// (a stream, a promise). Callables up to four words that move without throwing
+// live inside the object; larger ones live on the heap.
+//
+//   UniqueFunction<int(int)> f = [owner = std::make_unique<int>(1)](int x) { return *owner + x; };
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+template <typename Signature>
+class UniqueFunction;
+
+namespace detail {
+
+template <typename F, typename Self, typename R, typename... Args>
+concept TargetOf =
+    !std::same_as<std::decay_t<F>, Self> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>;
+
+}  // namespace detail
+
+template <typename R, typename... Args>
+class UniqueFunction<R(Args...)> {
+ public:
+  UniqueFunction() noexcept = default;
+  UniqueFunction(std::nullptr_t) noexcept {
+  }  // NOLINT(google-explicit-constructor): as std::function
+
+  template <detail::TargetOf<UniqueFunction, R, Args...> F>
+  UniqueFunction(F&& fn) {  // NOLINT(google-explicit-constructor): as std::function
+    using Target = std::decay_t<F>;
+    if constexpr (is_small<Target>()) {
+      ::new (static_cast<void*>(storage_)) Target(std::forward<F>(fn));
+      operations_ = &kInPlace<Target>;
+    } else {
+      ::new (static_cast<void*>(storage_)) Target*(new Target(std::forward<F>(fn)));
+      operations_ = &kOnHeap<Target>;
+    }
+  }
+
+  UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
+  UniqueFunction& operator=(UniqueFunction&& other) noexcept {
+    if (this != &other) {
+      reset();
+      take(other);
+    }
+    return *this;
+  }
+  UniqueFunction(const UniqueFunction&) = delete;
+  UniqueFunction& operator=(const UniqueFunction&) = delete;
+  ~UniqueFunction() { reset(); }
+
+  // Calls the target. Calling an empty function is undefined, as for a null pointer.
+  R operator()(Args... args) { return operations_->invoke(storage_, std::forward<Args>(args)...); }
+
+  explicit operator bool() const noexcept { return operations_ != nullptr; }
+
+ private:
+  static constexpr std::size_t kWords = 4;
+
+  struct Operations {
+    R (*invoke)(void* storage, Args&&... args);
+    void (*relocate)(void* to, void* from) noexcept;  // moves and destroys what is left in `from`
+    void (*destroy)(void* storage) noexcept;
+  };
+
+  template <typename Target>
+  static constexpr bool is_small() {
+    return sizeof(Target) <= kWords * sizeof(void*) && alignof(Target) <= alignof(void*) &&
+           std::is_nothrow_move_constructible_v<Target>;
+  }
+
+  template <typename Target>
+  static Target& in_place(void* storage) {
+    return *std::launder(static_cast<Target*>(storage));
+  }
+  template <typename Target>
+  static Target*& on_heap(void* storage) {
+    return *std::launder(static_cast<Target**>(storage));
+  }
+
+  template <typename Target>
+  static constexpr Operations kInPlace{[](void* s, Args&&... args) -> R {
+                                         return std::invoke(in_place<Target>(s),
+                                                            std::forward<Args>(args)...);
+                                       },
+                                       [](void* to, void* from) noexcept {
+                                         ::new (to) Target(std::move(in_place<Target>(from)));
+                                         in_place<Target>(from).~Target();
+                                       },
+                                       [](void* s) noexcept { in_place<Target>(s).~Target(); }};
+
+  template <typename Target>
+  static constexpr Operations kOnHeap{
+      [](void* s, Args&&... args) -> R {
+        return std::invoke(*on_heap<Target>(s), std::forward<Args>(args)...);
+      },
+      [](void* to, void* from) noexcept { ::new (to) Target*(on_heap<Target>(from)); },
+      [](void* s) noexcept { delete on_heap<Target>(s); }};
+
+  void take(UniqueFunction& other) noexcept {
+    if (other.operations_ == nullptr) return;
+    other.operations_->relocate(storage_, other.storage_);
+    operations_ = std::exchange(other.operations_, nullptr);
+  }
+  void reset() noexcept {
+    if (const Operations* held = std::exchange(operations_, nullptr)) held->destroy(storage_);
+  }
+
+  alignas(void*) std::byte storage_[kWords * sizeof(void*)];
+  const Operations* operations_ = nullptr;
+};
+
+}  // namespace weft
