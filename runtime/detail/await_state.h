@@ -1,0 +1,103 @@
+// What a fiber keeps on its stack while it awaits an operation.
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/error.h>
+#include <weft/runtime/result.h>
+
+namespace weft::detail {
+
+struct NoAbort {
+  void operator()() const noexcept {}
+};
+
+template <typename T>
+class Completer;
+
+template <typename T>
+struct AwaitResult : Wait {
+  AwaitResult(Fiber& fiber, const char* waits_for) : Wait{waits_for}, self(fiber) {}
+  AwaitResult(const AwaitResult&) = delete;
+  AwaitResult& operator=(const AwaitResult&) = delete;
+  // The wait may end before its callback does: `start` threw, or the run ended.
+  ~AwaitResult() {
+    if (completer != nullptr) completer->forget();
+  }
+
+  void complete(Result<T> outcome) {
+    result.emplace(std::move(outcome));
+    end();
+  }
+  void end() noexcept {
+    is_over = true;
+    wake(self);
+  }
+
+  Fiber& self;
+  Completer<T>* completer = nullptr;  // where the callback is; null when it was called or dropped
+  std::optional<Result<T>> result;    // still empty when over: the callback was dropped
+};
+
+template <typename T, typename Abort>
+class AwaitState : public AwaitResult<T> {
+ public:
+  AwaitState(Fiber& fiber, const char* waits_for, Abort& on_abort)
+      : AwaitResult<T>(fiber, waits_for), abort_(on_abort) {
+    if constexpr (!std::is_same_v<std::remove_const_t<Abort>, NoAbort>) {
+      this->abort = [](Wait& wait) { static_cast<AwaitState&>(wait).abort_(); };
+    }
+  }
+
+  Result<T> wait() {
+    if (!this->is_over) park(this->self, *this);
+    const bool cancelled = is_cancel_due(this->self);
+    if (!this->result) {
+      if (cancelled) throw Cancelled();
+      throw UsageError(std::string(this->what) +
+                       ": the operation dropped its callback; it must call it exactly once");
+    }
+    if (cancelled && this->result->error() == std::errc::operation_canceled) throw Cancelled();
+    return *std::move(this->result);
+  }
+
+ private:
+  Abort& abort_;
+};
+
+// The callback of an await. Dropped uncalled, it ends the wait.
+template <typename T>
+class Completer {
+ public:
+  explicit Completer(AwaitResult<T>& state) noexcept : state_(&state) { state.completer = this; }
+  Completer(Completer&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
+    if (state_ != nullptr) state_->completer = this;
+  }
+  Completer& operator=(Completer&&) = delete;
+  ~Completer() {
+    if (state_ != nullptr) take()->end();
+  }
+
+  void operator()(Result<T> result) {
+    if (state_ == nullptr) {
+      throw UsageError("await: the operation called its callback twice, or after the run ended");
+    }
+    take()->complete(std::move(result));
+  }
+
+  void forget() noexcept { state_ = nullptr; }
+
+ private:
+  AwaitResult<T>* take() noexcept {
+    state_->completer = nullptr;
+    return std::exchange(state_, nullptr);
+  }
+
+  AwaitResult<T>* state_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,70 @@
+// Handle: the one owner shape for libuv.
+//
+// Closing a libuv handle takes a turn of the loop, and its memory must live until
+// then; so each handle is a heap block, and what the user holds is a HandlePtr.
+// Dropping that starts uv_close; the close callback ends what libuv leaves
+// hanging (a pending read or accept) and frees the block. Invariants:
+//
+// 1. The block is freed when it is closed and nobody owns it, whichever is last:
+//    an owner may outlive the loop.
+// 2. on_closed() runs exactly once, on the loop's thread, before that.
+// 3. Only this file calls uv_close.
+#pragma once
+
+#include <uv.h>
+
+#include <weft/ctx/async_resource.h>
+#include <weft/runtime/detail/drop_handle.h>
+
+namespace weft::detail {
+
+class EventLoop;
+
+class Handle {
+ public:
+  Handle(EventLoop& loop, ResourceType type, const AsyncResourceOptions& options = {});
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  // Starts closing; does nothing when that has happened.
+  void close() noexcept;
+  bool is_closing() const noexcept { return state_ != State::kOpen; }
+  bool is_closed() const noexcept { return state_ == State::kClosed; }
+
+  EventLoop& loop() const noexcept { return *loop_; }
+  AsyncResource& resource() noexcept { return resource_; }
+  const AsyncResource& resource() const noexcept { return resource_; }
+  bool keeps_loop_alive() noexcept { return uv_has_ref(raw()) != 0; }
+  bool is_active() noexcept { return uv_is_active(raw()) != 0; }
+  void set_referenced(bool referenced) noexcept;
+
+ protected:
+  virtual ~Handle() = default;
+  virtual uv_handle_t* raw() noexcept = 0;
+  // What libuv's callbacks find in `data`, always as a Handle.
+  void set_data() noexcept { raw()->data = this; }
+  static Handle& from(void* data) noexcept { return *static_cast<Handle*>(data); }
+  // Ends what is pending. The block may be freed when this returns.
+  virtual void on_closed() noexcept = 0;
+
+ private:
+  friend class EventLoop;
+  friend struct DropHandle;
+
+  enum class State {
+    kOpen,     // in the loop's list
+    kClosing,  // uv_close was called
+    kClosed,   // the close callback ran; an owner still holds the block
+  };
+
+  void drop() noexcept;
+
+  EventLoop* loop_;
+  AsyncResource resource_;
+  State state_ = State::kOpen;
+  bool is_owned_ = true;
+  Handle* previous_ = nullptr;  // among the loop's handles
+  Handle* following_ = nullptr;
+};
+
+}  // namespace weft::detail

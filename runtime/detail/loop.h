@@ -1,0 +1,188 @@
+// EventLoop: one libuv loop, and what runs on it.
+//
+// A turn is libuv's: timers, pending, prepare, poll, check, close. Whatever calls
+// back goes through call(), and when the outermost call returns, drain() runs the
+// ticks, then microtasks and ready fibers in FIFO order, until both are empty or
+// the turn's budget of resumes is spent. Invariants:
+//
+// 1. User code runs only inside call() or on a fiber.
+// 2. running_ is the fiber whose stack is current; null on the loop's own stack.
+// 3. A fiber that leaves switches straight to the next ready fiber; to the loop's
+//    stack only when a microtask is next, nothing is, or the budget is spent.
+// 4. What is left over keeps the idle handle active, so that poll does not block.
+// 5. The loop ends with no fiber, no handle and no posted function left.
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+#include <weft/ctx/detail/call_scope.h>
+#include <weft/ctx/detail/resource_access.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/ready_queue.h>
+#include <weft/runtime/detail/remote_queue.h>
+#include <weft/runtime/detail/stack_pool.h>
+#include <weft/runtime/detail/tasks.h>
+#include <weft/runtime/detail/timers.h>
+#include <weft/runtime/run.h>
+
+namespace weft::detail {
+
+class Handle;
+
+enum class Clock {
+  kReal,
+  kVirtual,  // time stands still while anything can run, then jumps to the next timer
+};
+
+class EventLoop {
+ public:
+  // `uv` null: a loop of our own. Options without on_uncaught leave errors to stop().
+  EventLoop(uv_loop_t* uv, RunOptions options, Clock clock);
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  ~EventLoop();
+
+  // The running thread's loop.
+  // Errors: UsageError, which names `what`, when there is none.
+  static EventLoop& current(const char* what);
+  static EventLoop* current_or_null() noexcept;
+
+  // Runs until nothing is left; rethrows what stopped it.
+  void run();
+
+  // The one way from libuv into user code: `fn` runs as `resource` in `frame`.
+  template <typename F>
+  void call(AsyncResource& resource, FrameRef frame, F&& fn) noexcept {
+    ++depth_;
+    {
+      const CallScope scope(resource, std::move(frame));
+      try {
+        fn();
+      } catch (...) {
+        uncaught(std::current_exception());
+      }
+    }
+    if (--depth_ == 0 && running_ == nullptr) drain();
+  }
+  template <typename F>
+  void call(AsyncResource& resource, F&& fn) noexcept {
+    call(resource, ResourceAccess::frame(resource), std::forward<F>(fn));
+  }
+
+  // Fibers.
+  Fiber* running() const noexcept { return running_; }
+  void make_ready(Runnable& item) noexcept {
+    ready_.push(item);
+    if (depth_ == 0 && running_ == nullptr) [[unlikely]]
+      wake_up();
+  }
+  void leave(Fiber& self) noexcept;
+  [[noreturn]] void leave_for_good(Fiber& self) noexcept;
+  void add(Fiber& fiber) noexcept;
+  void ended(Fiber& /*fiber*/) noexcept { --fiber_count_; }
+  StackPool& stacks(std::size_t stack_bytes);
+  // The record of a fiber that has ended, and its stack, go.
+  void free(Fiber& fiber) noexcept;
+  // Whether code on the loop's or a fiber's stack may wait: not inside a callback.
+  bool may_wait() const noexcept { return running_ != nullptr && depth_ == 0; }
+  std::size_t default_stack_bytes() const noexcept { return options_.stack_bytes; }
+
+  // Ticks, microtasks and immediates (tasks.h), timers (timers.h).
+  void add_tick(std::unique_ptr<Tick> tick);
+  void add_microtask(std::unique_ptr<Microtask> task) noexcept;
+  Immediates& immediates() noexcept { return immediates_; }
+  Timers& timers() noexcept { return timers_; }
+  // The time of this turn, milliseconds since the loop began.
+  std::uint64_t now_ms() const noexcept;
+  // Something of ours needs the loop to keep turning.
+  void wake_up() noexcept;
+
+  // Handles of io/.
+  uv_loop_t* uv() noexcept { return uv_; }
+  void add(Handle& handle) noexcept;
+  void remove(Handle& handle) noexcept;
+
+  // Ends everything in order: cancels every fiber, closes every handle, drops the
+  // timers. run() rethrows `error`, if any; the first counts.
+  void stop(std::exception_ptr error) noexcept;
+  bool is_stopping() const noexcept { return stopping_; }
+  // Hands an error nobody can catch to the handler of the options, else stops.
+  void uncaught(std::exception_ptr error) noexcept;
+
+  const std::shared_ptr<RemoteQueue>& remote() const noexcept { return remote_; }
+
+  // For reports (report.cpp).
+  struct Known {
+    std::string text;  // "FIBER 7 'conn' (server.cpp:41)"; empty when it is gone
+    AsyncId trigger = 0;
+  };
+  Known find(AsyncId id) const;
+  // The running resource and what led to it, a line each.
+  std::string describe_origin() const;
+  // The fibers that wait: on what, started where; a line each.
+  std::string describe_waiting_fibers() const;
+  std::size_t live_fibers() const noexcept { return fiber_count_; }
+
+ private:
+  friend class RemoteQueue;
+
+  void open_handles();
+  void open(uv_handle_t* handle, bool referenced) noexcept;
+  void close_own_handles() noexcept;
+  void drain() noexcept;
+  void run_tick() noexcept;
+  bool run_ready() noexcept;
+  StackContext& next_stack() noexcept;
+  void on_prepare() noexcept;
+  void on_check() noexcept;
+  void update_idle() noexcept;
+  bool has_work_left() const noexcept;
+  bool has_unreferenced_wakers() const noexcept;
+  void run_turns();
+  void finish_turns() noexcept;
+  void end_stuck_waits() noexcept;
+  void advance_virtual_clock() noexcept;
+
+  uv_loop_t own_uv_;  // unused when the caller owns the loop
+  uv_loop_t* uv_;
+  RunOptions options_;
+  Clock clock_;
+  IdSource ids_;
+  Execution execution_;  // of the loop's own stack: no resource, the empty frame
+  Execution* outer_execution_;
+
+  ReadyQueue ready_;
+  Fiber* running_ = nullptr;
+  StackContext context_;  // the loop's own stack while a fiber runs
+  unsigned depth_ = 0;    // of call()
+  unsigned budget_;       // resumes left in this turn
+  bool draining_ = false;
+  unsigned quiet_turns_ = 0;  // without a callback, in a row
+  bool stopping_ = false;
+  std::exception_ptr error_;
+
+  std::vector<std::unique_ptr<StackPool, RetireStackPool>> stack_pools_;  // one a size
+  Fiber* fibers_ = nullptr;      // also those that have ended while a Task holds them
+  std::size_t fiber_count_ = 0;  // that have not ended
+  StackContext ended_;           // of the fiber that ended last
+  Handle* handles_ = nullptr;
+  std::deque<std::unique_ptr<Tick>> ticks_;
+  Immediates immediates_;
+  Timers timers_;
+  std::shared_ptr<RemoteQueue> remote_;  // shared with Loop handles on any thread
+
+  uv_prepare_t prepare_;
+  uv_check_t check_;
+  uv_idle_t idle_;
+  uv_signal_t interrupts_[2];              // SIGINT, SIGTERM; opened with stop_on_interrupt
+  std::vector<uv_handle_t*> own_handles_;  // the above, the timers', the remote queue's
+  std::size_t closed_handles_ = 0;         // of those
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,38 @@
+// ReadyQueue: what runs next, fibers and microtasks in one FIFO.
+#pragma once
+
+#include <utility>
+
+namespace weft::detail {
+
+// Something the loop can run: a fiber to switch to, or a microtask to call.
+struct Runnable {
+  explicit Runnable(bool fiber) noexcept : is_fiber(fiber) {}
+
+  Runnable* next = nullptr;  // in the ready queue
+  const bool is_fiber;
+};
+
+class ReadyQueue {
+ public:
+  void push(Runnable& item) noexcept {
+    item.next = nullptr;
+    *end_ = &item;
+    end_ = &item.next;
+  }
+  // Null when empty.
+  Runnable* front() const noexcept { return first_; }
+  Runnable& pop() noexcept {
+    Runnable& item = *first_;
+    first_ = item.next;
+    if (first_ == nullptr) end_ = &first_;
+    return item;
+  }
+  bool is_empty() const noexcept { return first_ == nullptr; }
+
+ private:
+  Runnable* first_ = nullptr;
+  Runnable** end_ = &first_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,53 @@
+// RemoteQueue: what other threads hand to a loop. It outlives the loop, in the
+// hands of those who might still post.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <uv.h>
+
+#include <weft/ctx/detail/frame.h>
+#include <weft/ctx/unique_function.h>
+
+namespace weft::detail {
+
+class EventLoop;
+
+class RemoteQueue {
+ public:
+  explicit RemoteQueue(EventLoop& loop) noexcept : loop_(&loop) {}
+  RemoteQueue(const RemoteQueue&) = delete;
+  RemoteQueue& operator=(const RemoteQueue&) = delete;
+
+  // Context: any thread. False, and `fn` is dropped, when the loop has ended.
+  [[nodiscard]] bool post(UniqueFunction<void()> fn);
+
+  // The loop stays alive until as many remove_keeper() calls came, from any thread.
+  // False when the loop has ended.
+  [[nodiscard]] bool add_keeper();
+  void remove_keeper() noexcept;
+
+  // The loop's side.
+  void open();
+  uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
+  void run_posted() noexcept;
+  // Refuses posts from here on; false, and stays open, when something was posted.
+  bool try_end() noexcept;
+
+ private:
+  struct Posted {
+    UniqueFunction<void()> fn;
+    PortableFrame frame;
+  };
+
+  std::mutex mutex_;
+  EventLoop* loop_;  // null: ended. Guarded by mutex_, as the two below
+  std::vector<Posted> posted_;
+  std::size_t keepers_ = 0;
+  uv_async_t async_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,15 @@
+// What weft tells people when something is wrong, on standard error.
+#pragma once
+
+#include <exception>
+
+struct uv_loop_s;
+
+namespace weft::detail {
+
+class EventLoop;
+
+void report_uncaught(const EventLoop& loop, const std::exception_ptr& error) noexcept;
+void report_open_handles(uv_loop_s* loop) noexcept;
+
+}  // namespace weft::detail

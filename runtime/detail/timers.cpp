@@ -1,0 +1,129 @@
+#include <algorithm>
+
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/timers.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::detail {
+
+void retain(Timer& timer) noexcept {
+  ++timer.references;
+}
+
+void release(Timer& timer) noexcept {
+  if (--timer.references == 0) delete &timer;
+}
+
+void Timers::open() {
+  uv_must(uv_timer_init(loop_.uv(), &uv_timer_));
+  began_ms_ = uv_now(loop_.uv());
+  began_ = std::chrono::steady_clock::now();
+}
+
+std::uint64_t Timers::now_ms() const noexcept {
+  return is_virtual_ ? virtual_now_ms_ : uv_now(loop_.uv()) - began_ms_;
+}
+
+void Timers::count_reference(bool added) noexcept {
+  if (added) {
+    if (referenced_++ == 0) uv_ref(handle());
+  } else {
+    if (--referenced_ == 0) uv_unref(handle());
+  }
+}
+
+void Timers::arm_uv(std::uint64_t event_ms) noexcept {
+  if (is_virtual_ || event_ms >= armed_for_ms_) return;
+  armed_for_ms_ = event_ms;
+  const std::uint64_t now = now_ms();
+  uv_timer_start(
+      &uv_timer_, [](uv_timer_t* h) { static_cast<EventLoop*>(h->data)->timers().run_due(); },
+      event_ms > now ? event_ms - now : 0, 0);
+}
+
+void Timers::start_at(Timer& timer, std::uint64_t deadline_ms) noexcept {
+  wheel_.arm(timer, deadline_ms);
+  if (timer.is_referenced) count_reference(true);
+  // A slot's beginning may come before the deadline; run_due() then arms again.
+  arm_uv(timer.deadline_ms());
+}
+
+void Timers::disarm(Timer& timer) noexcept {
+  wheel_.cancel(timer);
+  if (timer.is_referenced) count_reference(false);
+}
+
+void Timers::clear(Timer& timer) noexcept {
+  timer.is_repeating = false;
+  const bool was_armed = timer.is_armed();
+  if (was_armed) disarm(timer);
+  ResourceAccess::end(timer.resource);
+  if (was_armed && !timer.is_firing && timer.is_on_heap) {
+    // What the callback captured goes now, not when the last handle does.
+    const UniqueFunction<void()> dropped = std::move(timer.callback);
+    release(timer);
+  }
+}
+
+void Timers::refresh(Timer& timer) {
+  const bool had_ended = !timer.is_armed() && !timer.is_firing;
+  if (had_ended) {
+    if (!timer.callback) return;  // cleared: nothing is left to call
+    ResourceAccess::begin(timer.resource);
+    retain(timer);
+  }
+  if (timer.is_armed()) disarm(timer);
+  start(timer);
+}
+
+void Timers::clear_all() noexcept {
+  while (TimerWheel::Node* const node = wheel_.pop_any()) {
+    auto& timer = static_cast<Timer&>(*node);
+    if (timer.is_referenced) count_reference(false);
+    ResourceAccess::end(timer.resource);
+    timer.is_repeating = false;
+    if (timer.is_on_heap && !timer.is_firing) {
+      const UniqueFunction<void()> dropped = std::move(timer.callback);
+      release(timer);
+    }
+  }
+}
+
+void Timers::set_referenced(Timer& timer, bool referenced) noexcept {
+  if (timer.is_referenced == referenced) return;
+  timer.is_referenced = referenced;
+  if (timer.is_armed()) count_reference(referenced);
+}
+
+void Timers::run_due() noexcept {
+  armed_for_ms_ = TimerWheel::kNever;
+  const std::uint64_t now = now_ms();
+  while (TimerWheel::Node* const due = wheel_.pop_due(now)) {
+    auto& timer = static_cast<Timer&>(*due);
+    if (timer.is_referenced) count_reference(false);
+    fire(timer);
+  }
+  arm_uv(wheel_.next_event_ms());
+}
+
+// A timer that lives on a fiber's stack may be gone when call() returns.
+void Timers::fire(Timer& timer) noexcept {
+  Timer* const held = timer.is_on_heap ? &timer : nullptr;
+  timer.is_firing = true;
+  loop_.call(timer.resource, [this, &timer] {
+    // Before `after` is emitted, thrown or not, as in Node.
+    struct Settle {
+      Timers& timers;
+      Timer& timer;
+      ~Settle() {
+        timer.is_firing = false;
+        if (timer.is_repeating && !timer.is_armed()) timers.start(timer);
+        if (!timer.is_armed()) ResourceAccess::end(timer.resource);
+      }
+    } const settle{*this, timer};
+    timer.callback();
+  });
+  if (held != nullptr && !held->is_armed()) release(*held);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,93 @@
+// Timers: the timing wheel behind one uv_timer_t.
+//
+// The libuv timer is armed for the wheel's next event, and only ever moved
+// earlier: a cancelled timer leaves it to fire once for nothing. It is referenced
+// while some timer of ours is. With a virtual clock it stays unarmed, and the
+// loop moves the time itself.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include <uv.h>
+
+#include <weft/ctx/async_resource.h>
+#include <weft/ctx/unique_function.h>
+#include <weft/runtime/detail/timer_wheel.h>
+
+namespace weft::detail {
+
+class EventLoop;
+
+// One timer: on the heap behind a Timeout, or on the stack of a fiber that sleeps.
+class Timer : public TimerWheel::Node {
+ public:
+  Timer(UniqueFunction<void()> fn, std::uint64_t delay, bool repeats)
+      : resource("Timeout"), callback(std::move(fn)), delay_ms(delay), is_repeating(repeats) {}
+
+  AsyncResource resource;
+  UniqueFunction<void()> callback;
+  std::uint64_t delay_ms;
+  unsigned references = 1;  // the wheel's, while armed or firing, and the handles'
+  bool is_repeating;
+  bool is_referenced = true;  // keeps the loop alive
+  bool is_firing = false;
+  bool is_on_heap = false;
+};
+
+void retain(Timer& timer) noexcept;
+void release(Timer& timer) noexcept;
+
+class Timers {
+ public:
+  explicit Timers(EventLoop& loop) noexcept : loop_(loop) {}
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+
+  void open();
+  uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&uv_timer_); }
+
+  void start(Timer& timer) noexcept { start_at(timer, now_ms() + timer.delay_ms); }
+  void start_at(Timer& timer, std::uint64_t deadline_ms) noexcept;
+  // Takes it out and ends the resource's life; does nothing to one that is neither
+  // armed nor firing.
+  void clear(Timer& timer) noexcept;
+  // Begins again from now: with a new life when it had fired or was cleared.
+  void refresh(Timer& timer);
+  void clear_all() noexcept;
+  void set_referenced(Timer& timer, bool referenced) noexcept;
+
+  // Calls what is due.
+  void run_due() noexcept;
+  // The time by which run_due() has work; TimerWheel::kNever when no timer is armed.
+  std::uint64_t next_event_ms() const noexcept { return wheel_.next_event_ms(); }
+  bool has_referenced() const noexcept { return referenced_ > 0; }
+  bool is_empty() const noexcept { return wheel_.is_empty(); }
+
+  std::uint64_t now_ms() const noexcept;  // since the beginning
+  std::chrono::steady_clock::time_point now() const noexcept {
+    return began_ + std::chrono::milliseconds(now_ms());
+  }
+  void use_virtual_time() noexcept { is_virtual_ = true; }
+  // Virtual time only.
+  void jump_to(std::uint64_t time_ms) noexcept { virtual_now_ms_ = time_ms; }
+
+ private:
+  void fire(Timer& timer) noexcept;
+  void count_reference(bool added) noexcept;
+  void arm_uv(std::uint64_t event_ms) noexcept;
+  void disarm(Timer& timer) noexcept;
+
+  EventLoop& loop_;
+  TimerWheel wheel_;
+  uv_timer_t uv_timer_;
+  std::uint64_t began_ms_ = 0;  // uv_now() at the beginning
+  std::chrono::steady_clock::time_point began_;
+  std::uint64_t armed_for_ms_ = TimerWheel::kNever;
+  std::uint64_t virtual_now_ms_ = 0;
+  std::size_t referenced_ = 0;
+  bool is_virtual_ = false;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,61 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include <uv.h>
+
+#include <weft/runtime/detail/check.h>
+#include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/error.h>
+
+namespace weft {
+namespace {
+
+class UvCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "uv"; }
+
+  std::string message(int code) const override {
+    char text[128];
+    char short_name[64];
+    uv_strerror_r(code, text, sizeof text);
+    uv_err_name_r(code, short_name, sizeof short_name);
+    return std::string(text) + " (" + short_name + ")";
+  }
+
+  std::error_condition default_error_condition(int code) const noexcept override {
+    // On Unix libuv's codes are negated errno values, but for its own beyond -3000.
+    if (code < 0 && code > -3000) return {-code, std::generic_category()};
+    return {code, *this};
+  }
+};
+
+}  // namespace
+
+const std::error_category& uv_category() noexcept {
+  static const UvCategory category;
+  return category;
+}
+
+namespace detail {
+
+Error uv_error(int code, std::string doing) {
+  return {std::error_code(code, uv_category()), std::move(doing)};
+}
+
+void uv_check(int code, const std::string& doing) {
+  if (code < 0) uv_error(code, doing).raise();
+}
+
+void uv_must(int code) noexcept {
+  if (code >= 0) return;
+  std::fprintf(stderr, "weft: libuv refused a call it never should: %s\n", uv_strerror(code));
+  std::abort();
+}
+
+void check_failed(const char* what, const char* file, int line) noexcept {
+  std::fprintf(stderr, "weft: broken invariant: %s (%s:%d)\n", what, file, line);
+  std::abort();
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,82 @@
+// run: the loop, with the program's main function on its first fiber.
+//
+//   int main() {
+//     return weft::run([] { sleep_for(1s); });
+//   }
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include <weft/ctx/hooks.h>
+#include <weft/ctx/unique_function.h>
+#include <weft/runtime/source_location.h>
+
+struct uv_loop_s;
+
+namespace weft {
+
+struct RunOptions {
+  // Gets what leaves a callback, or a fiber nobody joins, inside the context of the
+  // resource that failed. Without one, or if it throws itself, the error is printed
+  // with the chain of resources that led to it, everything is stopped in order, and
+  // run() rethrows it.
+  // Source: Node `process.on('uncaughtException')`.
+  UniqueFunction<void(std::exception_ptr error)> on_uncaught = {};
+
+  HookErrors hook_errors = HookErrors::kExit;
+
+  // SIGINT and SIGTERM stop the run in order, as Loop::stop() does, and are no error.
+  bool stop_on_interrupt = false;
+
+  // Units: bytes of usable stack for a fiber that names none; rounded up to pages.
+  std::size_t stack_bytes = 64 * 1024;
+  // Units: bytes; the main fiber's.
+  std::size_t main_stack_bytes = 1024 * 1024;
+
+  // How many fibers and microtasks run before the loop looks for I/O again.
+  unsigned resume_budget = 1024;
+};
+
+namespace detail {
+
+int run_main(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, SourceLocation at);
+
+template <typename Main>
+UniqueFunction<int()> main_function(Main main) {
+  if constexpr (std::is_void_v<std::invoke_result_t<Main&>>) {
+    return [main = std::move(main)]() mutable {
+      std::invoke(main);
+      return 0;
+    };
+  } else {
+    return main;
+  }
+}
+
+}  // namespace detail
+
+// Makes a loop, runs `main` on its first fiber, and returns when nothing keeps the
+// loop alive: what `main` returned, or 0. SIGPIPE is ignored from the first run on.
+//
+// Errors: what stopped the run (see RunOptions::on_uncaught); Deadlock; UsageError
+//         when a loop already runs on this thread.
+template <std::invocable Main>
+int run(Main main, RunOptions options = {}, SourceLocation at = SourceLocation::current()) {
+  return detail::run_main(nullptr, detail::main_function(std::move(main)), std::move(options), at);
+}
+
+// As run(), on a loop the caller owns, for weft inside an existing libuv program.
+// Replaces the call of uv_run: the caller's handles run as well, and their
+// callbacks may call weft. Returns when neither side keeps the loop alive, or in
+// order after uv_stop; the loop stays open and is the caller's.
+template <std::invocable Main>
+int run_on(uv_loop_s* uv, Main main, RunOptions options = {},
+           SourceLocation at = SourceLocation::current()) {
+  return detail::run_main(uv, detail::main_function(std::move(main)), std::move(options), at);
+}
+
+}  // namespace weft

@@ -1,0 +1,14 @@
+// Everything of runtime/: how work waits and runs. For users; weft includes what it uses.
+#pragma once
+
+#include <weft/ctx/ctx.h>
+#include <weft/runtime/await.h>
+#include <weft/runtime/error.h>
+#include <weft/runtime/fiber.h>
+#include <weft/runtime/loop.h>
+#include <weft/runtime/result.h>
+#include <weft/runtime/run.h>
+#include <weft/runtime/source_location.h>
+#include <weft/runtime/task.h>
+#include <weft/runtime/ticks.h>
+#include <weft/runtime/timers.h>

@@ -1,0 +1,95 @@
+// spawn and Task: starting a fiber, and holding on to it.
+//
+//   Task<int> sum = spawn([] { return 1 + 2; });
+//   spawn([] { log("nobody waits for me"); });  // a dropped Task lets its fiber go on
+//   use(sum.join());
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <weft/ctx/async_id.h>
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/typed_fiber.h>
+#include <weft/runtime/source_location.h>
+
+namespace weft {
+
+using SpawnOptions = detail::FiberOptions;
+
+// An owner of a fiber's result. Dropping it detaches: the fiber runs on, its
+// result is dropped, and an error of its goes to the uncaught handler. While it
+// is held, it holds the fiber's stack.
+template <typename T>
+class Task {
+ public:
+  explicit Task(detail::TypedFiber<T>& fiber) noexcept : fiber_(&fiber) {}
+  Task(Task&& other) noexcept : fiber_(std::exchange(other.fiber_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    if (this != &other) {
+      detach();
+      fiber_ = std::exchange(other.fiber_, nullptr);
+    }
+    return *this;
+  }
+  ~Task() { detach(); }
+
+  // Waits until the fiber has ended; returns its result, once.
+  //
+  // Context:  fiber
+  // Suspends: unless it has ended.
+  // Errors:   what the fiber threw; std::errc::operation_canceled when it was
+  //           cancelled; UsageError for a second join.
+  // Cancel:   the joined fiber goes on and can be joined again.
+  T join() {
+    detail::TypedFiber<T>& fiber = held("join");
+    if (fiber.was_joined) throw UsageError("join: this task has been joined already");
+    detail::wait_ended(fiber);
+    fiber.was_joined = true;
+    return detail::take_result(fiber);
+  }
+
+  // Asks the fiber to end: its next suspension point, and each after it, throws
+  // Cancelled. A wait that can be ended early is.
+  void cancel() noexcept {
+    if (fiber_ != nullptr) detail::cancel(*fiber_);
+  }
+
+  // Lets the fiber go, as dropping the Task does.
+  void detach() noexcept {
+    if (fiber_ != nullptr) detail::detach(*std::exchange(fiber_, nullptr));
+  }
+
+  // Whether the fiber has ended.
+  bool done() const { return held("done").has_ended(); }
+  AsyncId async_id() const { return held("async_id").resource.async_id(); }
+
+ private:
+  detail::TypedFiber<T>& held(const char* what) const {
+    if (fiber_ == nullptr) {
+      throw UsageError(std::string(what) + ": this task was detached or moved from");
+    }
+    return *fiber_;
+  }
+
+  detail::TypedFiber<T>* fiber_;
+};
+
+// Starts `fn` on a fiber of its own, in the current context; it first runs when
+// the caller suspends or returns to the loop.
+//
+// Context: fiber, loop thread
+// Errors:  std::bad_alloc when there is no memory for a stack; UsageError outside
+//          of a loop, or when `fn` is too large for the stack.
+// Order:   fibers first run in the order they were spawned.
+template <std::invocable F>
+auto spawn(F fn, SpawnOptions options = {}, SourceLocation at = SourceLocation::current()) {
+  using T = std::decay_t<std::invoke_result_t<F&>>;
+  return Task<T>(detail::make_fiber<T>(std::move(fn), std::move(options), at));
+}
+
+}  // namespace weft

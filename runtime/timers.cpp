@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <optional>
+
+#include <weft/runtime/await.h>
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/timers.h>
+
+namespace weft {
+
+using detail::EventLoop;
+using detail::Timer;
+
+namespace {
+
+// Whole milliseconds, rounded up; at least one, as in Node.
+std::uint64_t delay_ms(std::chrono::nanoseconds delay) noexcept {
+  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(delay).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(whole, 1));
+}
+
+// The leaf of both sleeps: the timer lives on the stack of the fiber that waits.
+void sleep_until_ms(EventLoop& loop, std::uint64_t deadline_ms, const char* what) {
+  std::optional<Timer> timer;
+  Callback<void> completed;
+  await<void>(
+      [&](Callback<void> done) {
+        completed = std::move(done);
+        timer.emplace([&completed] { completed({}); }, 0, false);
+        loop.timers().start_at(*timer, deadline_ms);
+      },
+      [&] {
+        loop.timers().clear(*timer);
+        completed(detail::uv_error(UV_ECANCELED, what));
+      },
+      what);
+}
+
+}  // namespace
+
+namespace detail {
+
+struct TimerAccess {
+  static Timeout set(const char* what, std::chrono::nanoseconds delay,
+                     UniqueFunction<void()> callback, bool repeats) {
+    EventLoop& loop = EventLoop::current(what);
+    auto* const timer = new Timer(std::move(callback), delay_ms(delay), repeats);
+    timer->is_on_heap = true;
+    retain(*timer);
+    loop.timers().start(*timer);
+    return Timeout(timer);
+  }
+  static Immediate set(UniqueFunction<void()> callback) {
+    ImmediateTask& task = EventLoop::current("set_immediate").immediates().add(std::move(callback));
+    retain(task);
+    return Immediate(&task);
+  }
+};
+
+}  // namespace detail
+
+Timeout set_timeout(std::chrono::nanoseconds delay, UniqueFunction<void()> callback) {
+  return detail::TimerAccess::set("set_timeout", delay, std::move(callback), false);
+}
+Timeout set_interval(std::chrono::nanoseconds period, UniqueFunction<void()> callback) {
+  return detail::TimerAccess::set("set_interval", period, std::move(callback), true);
+}
+Immediate set_immediate(UniqueFunction<void()> callback) {
+  return detail::TimerAccess::set(std::move(callback));
+}
+
+Timeout::Timeout(const Timeout& other) noexcept : timer_(other.timer_) {
+  if (timer_ != nullptr) detail::retain(*timer_);
+}
+Timeout::~Timeout() {
+  if (timer_ != nullptr) detail::release(*timer_);
+}
+void Timeout::clear() noexcept {
+  if (EventLoop* const loop = EventLoop::current_or_null()) loop->timers().clear(*timer_);
+}
+Timeout& Timeout::refresh() {
+  EventLoop::current("refresh").timers().refresh(*timer_);
+  return *this;
+}
+Timeout& Timeout::ref() noexcept {
+  EventLoop::current_or_null()->timers().set_referenced(*timer_, true);
+  return *this;
+}
+Timeout& Timeout::unref() noexcept {
+  EventLoop::current_or_null()->timers().set_referenced(*timer_, false);
+  return *this;
+}
+bool Timeout::has_ref() const noexcept {
+  return timer_->is_referenced;
+}
+AsyncId Timeout::async_id() const noexcept {
+  return timer_->resource.async_id();
+}
+
+Immediate::Immediate(const Immediate& other) noexcept : task_(other.task_) {
+  if (task_ != nullptr) detail::retain(*task_);
+}
+Immediate::~Immediate() {
+  if (task_ != nullptr) detail::release(*task_);
+}
+void Immediate::clear() noexcept {
+  if (EventLoop* const loop = EventLoop::current_or_null()) loop->immediates().clear(*task_);
+}
+Immediate& Immediate::ref() noexcept {
+  EventLoop::current_or_null()->immediates().set_referenced(*task_, true);
+  return *this;
+}
+Immediate& Immediate::unref() noexcept {
+  EventLoop::current_or_null()->immediates().set_referenced(*task_, false);
+  return *this;
+}
+bool Immediate::has_ref() const noexcept {
+  return task_->is_referenced;
+}
+AsyncId Immediate::async_id() const noexcept {
+  return task_->resource.async_id();
+}
+
+void sleep_for(std::chrono::nanoseconds duration) {
+  EventLoop& loop = EventLoop::current("sleep_for");
+  sleep_until_ms(loop, loop.now_ms() + delay_ms(duration), "sleep_for");
+}
+
+void sleep_until(std::chrono::steady_clock::time_point deadline) {
+  EventLoop& loop = EventLoop::current("sleep_until");
+  sleep_until_ms(loop, loop.now_ms() + delay_ms(deadline - now()), "sleep_until");
+}
+
+std::chrono::steady_clock::time_point now() {
+  return EventLoop::current("now").timers().now();
+}
+
+}  // namespace weft
