@@ -1,0 +1,37 @@
+// What the owners of handles share: reaching the block, and starting leaves.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/completion.h>
+#include <weft/runtime/detail/handle.h>
+
+namespace weft::detail {
+
+// The block of an owner, for a call named `what`.
+// Errors: UsageError when the owner was moved from, or belongs to another thread's loop.
+template <typename T>
+T& block_of(const HandlePtr<T>& owner, const char* what) {
+  if (owner == nullptr) [[unlikely]] {
+    throw UsageError(std::string(what) + ": this object was moved from");
+  }
+  if (!owner->is_closed() && &owner->loop() != EventLoop::current_or_null()) [[unlikely]] {
+    throw UsageError(std::string(what) +
+                     ": this object belongs to the loop of another thread; Loop::post() there");
+  }
+  return *owner;
+}
+
+// The callback form of a leaf: a result that was there at once comes on the next tick.
+template <typename T, typename Leaf>
+void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
+  std::optional<Result<T>> at_once = leaf(done);
+  if (!at_once) return;
+  complete_soon(EventLoop::current("io"), handle.resource().async_id(), std::move(done),
+                *std::move(at_once));
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,298 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include <weft/ctx/error.h>
+#include <weft/io/detail/stream.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::detail {
+namespace {
+
+// The kernel takes no more in one call (UIO_MAXIOV); more pieces go in batches.
+constexpr std::size_t kPiecesMax = 1024;
+
+uv_buf_t to_uv(Bytes bytes) noexcept {
+  // libuv reads through the pointer only.
+  return uv_buf_init(const_cast<char*>(reinterpret_cast<const char*>(bytes.data())),
+                     static_cast<unsigned>(bytes.size()));
+}
+
+// Where a loop's data handlers see what came; used within one callback.
+std::span<std::byte> shared_buffer() {
+  static thread_local const auto buffer = std::make_unique<std::byte[]>(64 * 1024);
+  return {buffer.get(), 64 * 1024};
+}
+
+struct WriteRequest {
+  explicit WriteRequest(Stream& to)
+      : stream(to), resource("WRITEWRAP", {.trigger = to.resource().async_id()}) {}
+
+  uv_write_t request;
+  Stream& stream;
+  AsyncResource resource;
+  Completion<void> done;
+  std::vector<std::byte> copy;
+};
+
+struct ShutdownRequest {
+  explicit ShutdownRequest(Stream& of)
+      : stream(of), resource("SHUTDOWNWRAP", {.trigger = of.resource().async_id()}) {}
+
+  uv_shutdown_t request;
+  Stream& stream;
+  AsyncResource resource;
+  Completion<void> done;
+};
+
+// libuv gives the request back: completes it and frees it.
+template <typename Request>
+void finish(void* data, int code, const char* what) noexcept {
+  const std::unique_ptr<Request> request(static_cast<Request*>(data));
+  Stream& stream = request->stream;
+  Result<void> result;
+  if (code < 0) result = uv_error(code, stream.describe(what));
+  request->done.complete(stream.loop(), request->resource, std::move(result));
+}
+
+}  // namespace
+
+std::string Stream::describe(std::string_view what) {
+  const std::string peer = peer_name();
+  return peer.empty() ? std::string(what) : std::string(what) + " " + peer;
+}
+
+// --- reading ---
+
+std::optional<Result<std::size_t>> Stream::read(std::span<std::byte> into,
+                                                Callback<std::size_t>& done) {
+  if (into.empty()) throw UsageError("read: the buffer is empty; 0 means end of stream");
+  if (read_) throw UsageError("read: another read is pending; one at a time");
+  if (data_handler_) throw UsageError("read: on_data() takes what arrives; use one of the two");
+  if (const std::size_t count = take_buffered(into); count > 0) {
+    if (!is_reading_ && end_code_ == 0 && !is_closing()) start_reading();
+    return count;
+  }
+  if (is_closing()) return Result<std::size_t>(uv_error(UV_EBADF, "read: the stream is closed"));
+  if (end_code_ == UV_EOF) return std::size_t{0};
+  if (end_code_ < 0) return Result<std::size_t>(uv_error(end_code_, describe("read")));
+  if (const int code = start_reading(); code < 0) {
+    return Result<std::size_t>(uv_error(code, describe("read")));
+  }
+  read_into_ = into;
+  read_ = Completion<std::size_t>(std::move(done));
+  return std::nullopt;
+}
+
+void Stream::cancel_read() {
+  finish_read(uv_error(UV_ECANCELED, describe("read")));
+}
+
+int Stream::start_reading() noexcept {
+  if (is_reading_) return 0;
+  const int code = uv_read_start(stream(), &on_alloc, &on_read);
+  is_reading_ = code == 0;
+  return code;
+}
+
+void Stream::stop_reading() noexcept {
+  if (std::exchange(is_reading_, false)) uv_read_stop(stream());
+}
+
+void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
+  auto& self = static_cast<Stream&>(from(handle->data));
+  std::span<std::byte> into;
+  if (self.read_) {
+    into = self.read_into_;
+  } else if (self.data_handler_) {
+    into = shared_buffer();
+  } else {
+    if (self.buffer_.bytes == nullptr) {
+      self.buffer_.bytes.reset(new (std::nothrow) std::byte[kBufferBytes]);
+    }
+    if (self.buffer_.bytes != nullptr) {
+      into = {self.buffer_.bytes.get() + self.buffer_.end, kBufferBytes - self.buffer_.end};
+    }
+  }
+  *buffer = uv_buf_init(reinterpret_cast<char*>(into.data()), static_cast<unsigned>(into.size()));
+}
+
+void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
+  auto& self = static_cast<Stream&>(from(stream->data));
+  if (count > 0) {
+    self.received(static_cast<std::size_t>(count), *buffer);
+  } else if (count < 0) {
+    self.ended(static_cast<int>(count));
+  }
+}
+
+void Stream::received(std::size_t count, const uv_buf_t& buffer) {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(buffer.base);
+  if (read_) {
+    finish_read(count);
+  } else if (data_handler_) {
+    data_handler_.call(loop(), resource(), Bytes(bytes, count));
+  } else {
+    buffer_.end += count;
+    if (buffer_.end == kBufferBytes) stop_reading();
+  }
+}
+
+void Stream::ended(int code) {
+  end_code_ = code;
+  stop_reading();
+  if (read_) {
+    if (code == UV_EOF) {
+      finish_read(std::size_t{0});
+    } else {
+      finish_read(uv_error(code, describe("read")));
+    }
+    return;
+  }
+  if (!data_handler_) return;  // the next read() says so
+  if (code == UV_EOF) {
+    end_handler_ ? end_handler_.call(loop(), resource()) : close();
+  } else {
+    error_handler_ ? error_handler_.call(loop(), resource(), uv_error(code, describe("read")))
+                   : close();
+  }
+}
+
+void Stream::finish_read(Result<std::size_t> result) {
+  read_into_ = {};
+  read_.complete(loop(), resource(), std::move(result));
+}
+
+std::size_t Stream::take_buffered(std::span<std::byte> into) noexcept {
+  const std::size_t count = std::min(into.size(), buffer_.end - buffer_.begin);
+  if (count == 0) return 0;
+  std::memcpy(into.data(), buffer_.bytes.get() + buffer_.begin, count);
+  buffer_.begin += count;
+  if (buffer_.begin == buffer_.end) buffer_ = Buffer{};
+  return count;
+}
+
+void Stream::on_data(UniqueFunction<void(Bytes)> handler) {
+  if (read_) throw UsageError("on_data: a read is pending; use one of the two");
+  data_handler_.set(std::move(handler));
+  if (data_handler_) resume();
+}
+
+void Stream::pause() noexcept {
+  is_paused_ = true;
+  if (!is_closing()) stop_reading();
+}
+
+void Stream::resume() {
+  is_paused_ = false;
+  if (is_closing() || !data_handler_) return;
+  if (buffer_.bytes == nullptr && end_code_ == 0) {
+    uv_check(start_reading(), describe("read"));
+    return;
+  }
+  // What came before the handler did is handed over on the next tick.
+  loop().add_tick(std::make_unique<Tick>([this] { deliver_buffered(); },
+                                         AsyncResourceOptions{.trigger = resource().async_id()}));
+}
+
+void Stream::deliver_buffered() {
+  if (is_closing() || is_paused_ || !data_handler_) return;
+  if (buffer_.bytes != nullptr) {
+    const Buffer held = std::exchange(buffer_, Buffer{});
+    data_handler_.call(loop(), resource(),
+                       Bytes(held.bytes.get() + held.begin, held.end - held.begin));
+  }
+  if (is_closing() || is_paused_) return;
+  end_code_ == 0 ? static_cast<void>(start_reading()) : ended(end_code_);
+}
+
+// --- writing ---
+
+std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool copies,
+                                          Callback<void>& done) {
+  if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
+  if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
+  std::array<uv_buf_t, 8> few;
+  std::vector<uv_buf_t> many;
+  std::span<uv_buf_t> buffers(few.data(), 0);
+  if (pieces.size() <= few.size()) {
+    buffers = {few.data(), pieces.size()};
+  } else {
+    many.resize(pieces.size());
+    buffers = many;
+  }
+  std::transform(pieces.begin(), pieces.end(), buffers.begin(), to_uv);
+
+  const auto count = static_cast<unsigned>(std::min(buffers.size(), kPiecesMax));
+  const int taken = uv_try_write(stream(), buffers.data(), count);
+  if (taken < 0 && taken != UV_EAGAIN) return Result<void>(uv_error(taken, describe("write")));
+  auto skip = static_cast<std::size_t>(std::max(taken, 0));
+  while (!buffers.empty() && skip >= buffers.front().len) {
+    skip -= buffers.front().len;
+    buffers = buffers.subspan(1);
+  }
+  if (buffers.empty()) return Result<void>();
+  buffers.front().base += skip;
+  buffers.front().len -= skip;
+  return write_rest(buffers, copies, done);
+}
+
+std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool copies,
+                                               Callback<void>& done) {
+  auto request = std::make_unique<WriteRequest>(*this);
+  uv_buf_t copied;
+  if (copies) {
+    for (const uv_buf_t& piece : rest) {
+      const auto* const first = reinterpret_cast<const std::byte*>(piece.base);
+      request->copy.insert(request->copy.end(), first, first + piece.len);
+    }
+    copied = to_uv(request->copy);
+    rest = {&copied, 1};
+  }
+  request->request.data = request.get();
+  const int code =
+      uv_write(&request->request, stream(), rest.data(), static_cast<unsigned>(rest.size()),
+               [](uv_write_t* r, int status) { finish<WriteRequest>(r->data, status, "write"); });
+  if (code < 0) return Result<void>(uv_error(code, describe("write")));
+  request->done = Completion<void>(std::move(done));
+  static_cast<void>(request.release());  // libuv's until its callback
+  return std::nullopt;
+}
+
+std::optional<Result<void>> Stream::shutdown(Callback<void>& done) {
+  if (is_closing()) return Result<void>(uv_error(UV_EBADF, "shutdown: the stream is closed"));
+  if (is_shut_down_) return Result<void>();
+  auto request = std::make_unique<ShutdownRequest>(*this);
+  request->request.data = request.get();
+  const int code = uv_shutdown(&request->request, stream(), [](uv_shutdown_t* r, int status) {
+    finish<ShutdownRequest>(r->data, status, "shutdown");
+  });
+  if (code < 0) return Result<void>(uv_error(code, describe("shutdown")));
+  is_shut_down_ = true;
+  request->done = Completion<void>(std::move(done));
+  static_cast<void>(request.release());  // libuv's until its callback
+  return std::nullopt;
+}
+
+// --- closing ---
+
+std::optional<Result<void>> Stream::closed(Callback<void>& done) {
+  if (is_closed()) return Result<void>();
+  if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
+  closed_ = Completion<void>(std::move(done));
+  return std::nullopt;
+}
+
+void Stream::on_closed() noexcept {
+  if (read_) cancel_read();
+  close_handler_.call(loop(), resource());
+  closed_.complete(loop(), resource(), {});
+  // Handlers may own the stream's owner: with them the cycle goes.
+  data_handler_.clear();
+  end_handler_.clear();
+  error_handler_.clear();
+  close_handler_.clear();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,102 @@
+// Stream: what every libuv stream does, written once.
+//
+// Reading stays started. Bytes go straight into the buffer of the reader that
+// waits; when nobody does, into a bounded buffer, and when that is full reading
+// stops until somebody reads: backpressure without a start and stop per read.
+// Writing tries the kernel first; a request exists only for what it did not take.
+//
+// Invariants:
+//
+// 1. At most one read is pending, and either reads or a data handler, not both.
+// 2. Bytes are buffered only while no read is pending.
+// 3. A leaf that finishes at once returns the result and never calls back.
+// 4. The close ends the pending read: libuv forgets it without a word. Writes,
+//    connects and shutdowns libuv ends itself, with UV_ECANCELED.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <uv.h>
+
+#include <weft/runtime/detail/completion.h>
+#include <weft/runtime/detail/handle.h>
+
+namespace weft::detail {
+
+using Bytes = std::span<const std::byte>;
+
+class Stream : public Handle {
+ public:
+  // Leaves. An engaged result: finished at once, `done` was not taken.
+
+  std::optional<Result<std::size_t>> read(std::span<std::byte> into, Callback<std::size_t>& done);
+  // With `copies`, bytes the kernel does not take at once are copied; else they must
+  // stay valid until completion.
+  std::optional<Result<void>> write(std::span<const Bytes> pieces, bool copies,
+                                    Callback<void>& done);
+  std::optional<Result<void>> shutdown(Callback<void>& done);
+  std::optional<Result<void>> closed(Callback<void>& done);
+
+  // Ends the pending read with operation_canceled; the stream stays open.
+  void cancel_read();
+
+  void on_data(UniqueFunction<void(Bytes)> handler);
+  void on_end(UniqueFunction<void()> handler) { end_handler_.set(std::move(handler)); }
+  void on_error(UniqueFunction<void(Error)> handler) { error_handler_.set(std::move(handler)); }
+  void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
+  void pause() noexcept;
+  void resume();
+
+  // "read 127.0.0.1:80"
+  std::string describe(std::string_view what);
+
+ protected:
+  using Handle::Handle;
+
+  virtual uv_stream_t* stream() noexcept = 0;
+  // The other end, for messages; empty when it is not known.
+  virtual std::string peer_name() = 0;
+  void on_closed() noexcept override;
+
+ private:
+  static constexpr std::size_t kBufferBytes = 16 * 1024;
+
+  struct Buffer {
+    std::unique_ptr<std::byte[]> bytes;  // null: empty
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
+  static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer) noexcept;
+  static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
+
+  int start_reading() noexcept;
+  void stop_reading() noexcept;
+  void received(std::size_t count, const uv_buf_t& buffer);
+  void ended(int code);
+  void finish_read(Result<std::size_t> result);
+  std::size_t take_buffered(std::span<std::byte> into) noexcept;
+  void deliver_buffered();
+  std::optional<Result<void>> write_rest(std::span<uv_buf_t> rest, bool copies,
+                                         Callback<void>& done);
+
+  std::span<std::byte> read_into_;
+  Completion<std::size_t> read_;  // pending
+  Buffer buffer_;
+  int end_code_ = 0;  // UV_EOF or the error that ended reading; 0: open
+  bool is_reading_ = false;
+  bool is_paused_ = false;
+  bool is_shut_down_ = false;
+  Completion<void> closed_;
+  PersistentHandler<Bytes> data_handler_;
+  PersistentHandler<> end_handler_;
+  PersistentHandler<Error> error_handler_;
+  PersistentHandler<> close_handler_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,185 @@
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <weft/io/detail/tcp_socket.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::detail {
+namespace {
+
+struct ConnectRequest {
+  explicit ConnectRequest(TcpSocket& of)
+      : socket(of), resource("TCPCONNECTWRAP", {.trigger = of.resource().async_id()}) {}
+
+  uv_connect_t request;
+  TcpSocket& socket;
+  AsyncResource resource;
+  Completion<void> done;
+};
+
+template <typename GetName>
+std::optional<io::Address> name_of(const uv_tcp_t* handle, GetName get_name) noexcept {
+  sockaddr_storage storage;
+  int length = sizeof storage;
+  auto* const raw = reinterpret_cast<sockaddr*>(&storage);
+  if (get_name(handle, raw, &length) != 0) return std::nullopt;
+  return io::Address::from_raw(raw);
+}
+
+}  // namespace
+
+TcpSocket::TcpSocket(EventLoop& loop, const AsyncResourceOptions& options)
+    : Stream(loop, "TCPWRAP", options) {
+  uv_must(uv_tcp_init(loop.uv(), &handle_));
+  set_data();
+}
+
+void TcpSocket::connect(const io::Address& to, Callback<void> done) {
+  connected_to_ = to;
+  auto request = std::make_unique<ConnectRequest>(*this);
+  request->request.data = request.get();
+  const int code =
+      uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {
+        const std::unique_ptr<ConnectRequest> ended(static_cast<ConnectRequest*>(r->data));
+        Result<void> result;
+        if (status < 0) result = uv_error(status, ended->socket.describe("connect"));
+        ended->done.complete(ended->socket.loop(), ended->resource, std::move(result));
+      });
+  if (code < 0) {
+    complete_soon<void>(loop(), resource().async_id(), std::move(done),
+                        uv_error(code, describe("connect")));
+    return;
+  }
+  request->done = Completion<void>(std::move(done));
+  static_cast<void>(request.release());  // libuv's until its callback
+}
+
+std::optional<io::Address> TcpSocket::local_address() noexcept {
+  return name_of(&handle_, &uv_tcp_getsockname);
+}
+std::optional<io::Address> TcpSocket::peer_address() noexcept {
+  return name_of(&handle_, &uv_tcp_getpeername);
+}
+
+std::string TcpSocket::peer_name() {
+  const auto address = connected_to_ ? connected_to_ : peer_address();
+  return address ? address->to_string() : std::string();
+}
+
+// One connect by name: looks the name up, then tries its addresses in turn, each
+// on a socket of its own. Owns itself until it has called back.
+class TcpConnect {
+ public:
+  TcpConnect(EventLoop& loop, std::string host, std::uint16_t port, Callback<TcpSocketPtr> done)
+      : loop_(loop),
+        host_(std::move(host)),
+        port_(port),
+        socket_(new TcpSocket(loop)),
+        done_(std::move(done)) {}
+  TcpConnect(const TcpConnect&) = delete;
+  TcpConnect& operator=(const TcpConnect&) = delete;
+
+  void start() {
+    if (const auto address = io::Address::try_parse(host_, port_)) {
+      addresses_.push_back(*address);
+      return try_next();
+    }
+    look_up();
+  }
+
+  // A lookup that runs cannot be stopped: it ends on its own, with nobody to tell.
+  void cancel() noexcept {
+    is_cancelled_ = true;
+    socket_->close();
+    if (lookup_ == nullptr) return;
+    uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_->request));
+    std::exchange(done_, {})(uv_error(UV_ECANCELED, describe()));
+  }
+
+ private:
+  struct Lookup {
+    explicit Lookup(AsyncId socket) : resource("GETADDRINFOREQWRAP", {.trigger = socket}) {}
+
+    uv_getaddrinfo_t request;
+    AsyncResource resource;
+    FrameRef frame = capture();
+  };
+
+  void look_up() {
+    lookup_ = std::make_unique<Lookup>(socket_->resource().async_id());
+    lookup_->request.data = this;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    const int code = uv_getaddrinfo(
+        loop_.uv(), &lookup_->request,
+        [](uv_getaddrinfo_t* request, int status, addrinfo* found) {
+          static_cast<TcpConnect*>(request->data)->looked_up(status, found);
+        },
+        host_.c_str(), nullptr, &hints);
+    if (code < 0) {
+      loop_.add_tick(std::make_unique<Tick>([this, code] { finish(uv_error(code, describe())); },
+                                            AsyncResourceOptions{}));
+    }
+  }
+
+  void looked_up(int status, addrinfo* found) noexcept {
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+      const io::Address any_port = io::Address::from_raw(at->ai_addr);
+      addresses_.push_back(io::Address::parse(any_port.ip(), port_));
+    }
+    uv_freeaddrinfo(found);
+    const std::unique_ptr<Lookup> lookup = std::move(lookup_);
+    loop_.call(lookup->resource, lookup->frame, [&] {
+      if (status < 0) return finish(uv_error(status, describe()));
+      try_next();
+    });
+  }
+
+  void try_next() {
+    if (is_cancelled_) return finish(uv_error(UV_ECANCELED, describe()));
+    if (next_ == addresses_.size()) return finish(last_error_);
+    if (next_ > 0) socket_.reset(new TcpSocket(loop_));
+    socket_->connect(addresses_[next_++], [this](Result<void> result) {
+      if (result) return finish({});
+      last_error_ = Error{result.error(), socket_->describe("connect")};
+      try_next();
+    });
+  }
+
+  void finish(std::optional<Error> error) {
+    const std::unique_ptr<TcpConnect> self(this);
+    if (!done_) return;
+    if (error) {
+      done_(std::move(*error));
+    } else {
+      done_(std::move(socket_));
+    }
+  }
+
+  std::string describe() const { return "connect " + host_ + ":" + std::to_string(port_); }
+
+  EventLoop& loop_;
+  std::string host_;
+  std::uint16_t port_;
+  TcpSocketPtr socket_;
+  Callback<TcpSocketPtr> done_;
+  std::unique_ptr<Lookup> lookup_;  // while it is with libuv
+  std::vector<io::Address> addresses_;
+  std::size_t next_ = 0;
+  Error last_error_;
+  bool is_cancelled_ = false;
+};
+
+TcpConnect& connect_tcp(EventLoop& loop, std::string host, std::uint16_t port,
+                        Callback<TcpSocketPtr> done) {
+  auto* const connect = new TcpConnect(loop, std::move(host), port, std::move(done));
+  connect->start();
+  return *connect;
+}
+
+void cancel(TcpConnect& connect) noexcept {
+  connect.cancel();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,7 @@
+// Everything of io/. For users; weft includes what it uses.
+#pragma once
+
+#include <weft/io/address.h>
+#include <weft/io/tcp.h>
+#include <weft/io/tcp_options.h>
+#include <weft/runtime/runtime.h>

@@ -1,0 +1,229 @@
+#include <algorithm>
+
+#include <weft/io/detail/owner.h>
+#include <weft/io/detail/tcp_listener.h>
+#include <weft/io/detail/tcp_socket.h>
+#include <weft/io/tcp.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::io {
+
+using weft::detail::Bytes;
+using weft::detail::EventLoop;
+using weft::detail::start_leaf;
+using weft::detail::TcpServerPtr;
+using weft::detail::TcpSocketPtr;
+
+namespace {
+
+Bytes bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+}  // namespace
+
+// --- TcpStream ---
+
+TcpStream::TcpStream(Block block) noexcept : block_(std::move(block)) {}
+TcpStream::TcpStream(TcpStream&&) noexcept = default;
+TcpStream& TcpStream::operator=(TcpStream&&) noexcept = default;
+TcpStream::~TcpStream() = default;
+
+weft::detail::TcpSocket& TcpStream::block(const char* what) const {
+  return weft::detail::block_of(block_, what);
+}
+
+TcpStream TcpStream::connect(std::string_view host, std::uint16_t port) {
+  weft::detail::TcpConnect* attempt = nullptr;
+  return TcpStream(await<TcpSocketPtr>(
+      [&](Callback<TcpSocketPtr> done) {
+        attempt = &weft::detail::connect_tcp(EventLoop::current("connect"), std::string(host), port,
+                                             std::move(done));
+      },
+      [&] { weft::detail::cancel(*attempt); }, "connect"));
+}
+
+void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done) {
+  weft::detail::connect_tcp(EventLoop::current("connect"), std::string(host), port,
+                            [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
+                              if (!done) return;
+                              socket ? done(TcpStream(std::move(socket).value()))
+                                     : done(socket.failure());
+                            });
+}
+
+std::size_t TcpStream::read(std::span<std::byte> into) {
+  auto& stream = block("read");
+  return await<std::size_t>([&](Callback<std::size_t> done) { return stream.read(into, done); },
+                            [&] { stream.cancel_read(); }, "read");
+}
+
+void TcpStream::read(std::span<std::byte> into, Callback<std::size_t> done) {
+  auto& stream = block("read");
+  start_leaf(stream, std::move(done), [&](auto& callback) { return stream.read(into, callback); });
+}
+
+void TcpStream::write(std::span<const std::span<const std::byte>> pieces) {
+  auto& stream = block("write");
+  await<void>([&](Callback<void> done) { return stream.write(pieces, false, done); },
+              [&] { stream.close(); }, "write");
+}
+void TcpStream::write(std::span<const std::byte> bytes) {
+  write(std::span(&bytes, 1));
+}
+void TcpStream::write(std::string_view text) {
+  write(bytes_of(text));
+}
+
+void TcpStream::write(std::span<const std::span<const std::byte>> pieces, Callback<void> done) {
+  auto& stream = block("write");
+  start_leaf(stream, std::move(done),
+             [&](auto& callback) { return stream.write(pieces, true, callback); });
+}
+void TcpStream::write(std::span<const std::byte> bytes, Callback<void> done) {
+  write(std::span(&bytes, 1), std::move(done));
+}
+void TcpStream::write(std::string_view text, Callback<void> done) {
+  write(bytes_of(text), std::move(done));
+}
+
+void TcpStream::shutdown() {
+  auto& stream = block("shutdown");
+  await<void>([&](Callback<void> done) { return stream.shutdown(done); }, [&] { stream.close(); },
+              "shutdown");
+}
+void TcpStream::shutdown(Callback<void> done) {
+  auto& stream = block("shutdown");
+  start_leaf(stream, std::move(done), [&](auto& callback) { return stream.shutdown(callback); });
+}
+
+void TcpStream::close() noexcept {
+  if (block_ != nullptr) block_->close();
+}
+bool TcpStream::is_closing() const noexcept {
+  return block_ == nullptr || block_->is_closing();
+}
+void TcpStream::wait_closed() {
+  auto& stream = block("wait_closed");
+  await<void>([&](Callback<void> done) { return stream.closed(done); }, {}, "wait_closed");
+}
+
+void TcpStream::on_data(UniqueFunction<void(std::span<const std::byte>)> handler) {
+  block("on_data").on_data(std::move(handler));
+}
+void TcpStream::on_end(UniqueFunction<void()> handler) {
+  block("on_end").on_end(std::move(handler));
+}
+void TcpStream::on_error(UniqueFunction<void(Error)> handler) {
+  block("on_error").on_error(std::move(handler));
+}
+void TcpStream::on_close(UniqueFunction<void()> handler) {
+  block("on_close").on_close(std::move(handler));
+}
+void TcpStream::pause() {
+  block("pause").pause();
+}
+void TcpStream::resume() {
+  block("resume").resume();
+}
+
+void TcpStream::set_no_delay(bool on) {
+  auto& stream = block("set_no_delay");
+  weft::detail::uv_check(uv_tcp_nodelay(stream.tcp(), on ? 1 : 0), stream.describe("set_no_delay"));
+}
+void TcpStream::set_keep_alive(bool on, std::chrono::seconds idle) {
+  auto& stream = block("set_keep_alive");
+  const auto seconds = static_cast<unsigned>(std::clamp<std::int64_t>(idle.count(), 1, 1 << 30));
+  weft::detail::uv_check(uv_tcp_keepalive(stream.tcp(), on ? 1 : 0, seconds),
+                         stream.describe("set_keep_alive"));
+}
+Address TcpStream::local_address() const {
+  if (const auto address = block("local_address").local_address()) return *address;
+  weft::detail::uv_error(UV_ENOTCONN, "local_address").raise();
+}
+Address TcpStream::peer_address() const {
+  if (const auto address = block("peer_address").peer_address()) return *address;
+  weft::detail::uv_error(UV_ENOTCONN, "peer_address").raise();
+}
+void TcpStream::ref() {
+  block("ref").set_referenced(true);
+}
+void TcpStream::unref() {
+  block("unref").set_referenced(false);
+}
+AsyncId TcpStream::async_id() const {
+  return block("async_id").resource().async_id();
+}
+
+// --- TcpListener ---
+
+TcpListener::TcpListener(Block block) noexcept : block_(std::move(block)) {}
+TcpListener::TcpListener(TcpListener&&) noexcept = default;
+TcpListener& TcpListener::operator=(TcpListener&&) noexcept = default;
+TcpListener::~TcpListener() = default;
+
+weft::detail::TcpServer& TcpListener::block(const char* what) const {
+  return weft::detail::block_of(block_, what);
+}
+
+TcpListener TcpListener::bind(std::string_view ip, std::uint16_t port, ListenOptions options) {
+  return TcpListener(
+      weft::detail::listen_tcp(EventLoop::current("bind"), Address::parse(ip, port), options));
+}
+
+TcpStream TcpListener::accept() {
+  auto& server = block("accept");
+  return TcpStream(
+      await<TcpSocketPtr>([&](Callback<TcpSocketPtr> done) { return server.accept(done); },
+                          [&] { server.cancel_accept(); }, "accept"));
+}
+
+void TcpListener::accept(Callback<TcpStream> done) {
+  auto& server = block("accept");
+  Callback<TcpSocketPtr> to_stream = [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
+    socket ? done(TcpStream(std::move(socket).value())) : done(socket.failure());
+  };
+  start_leaf(server, std::move(to_stream), [&](auto& callback) { return server.accept(callback); });
+}
+
+void TcpListener::on_connection(UniqueFunction<void(TcpStream)> handler) {
+  UniqueFunction<void(TcpSocketPtr)> to_stream;
+  if (handler) {
+    to_stream = [handler = std::move(handler)](TcpSocketPtr socket) mutable {
+      handler(TcpStream(std::move(socket)));
+    };
+  }
+  block("on_connection").on_connection(std::move(to_stream));
+}
+void TcpListener::on_error(UniqueFunction<void(Error)> handler) {
+  block("on_error").on_error(std::move(handler));
+}
+void TcpListener::on_close(UniqueFunction<void()> handler) {
+  block("on_close").on_close(std::move(handler));
+}
+
+void TcpListener::close() noexcept {
+  if (block_ != nullptr) block_->close();
+}
+bool TcpListener::is_closing() const noexcept {
+  return block_ == nullptr || block_->is_closing();
+}
+void TcpListener::wait_closed() {
+  auto& server = block("wait_closed");
+  await<void>([&](Callback<void> done) { return server.closed(done); }, {}, "wait_closed");
+}
+
+Address TcpListener::address() const {
+  return block("address").address();
+}
+void TcpListener::ref() {
+  block("ref").set_referenced(true);
+}
+void TcpListener::unref() {
+  block("unref").set_referenced(false);
+}
+AsyncId TcpListener::async_id() const {
+  return block("async_id").resource().async_id();
+}
+
+}  // namespace weft::io
