@@ -45,11 +45,10 @@ class AsyncLocal {
 
   AsyncLocal() : AsyncLocal(Options{}) {}
   explicit AsyncLocal(Options options)
-      : name_(std::move(options.name)), default_(make_default(options)), kind_(kind_of(options)) {
-    if (options.fork) {
-      fork_ = std::make_shared<const std::function<T(const T&)>>(std::move(options.fork));
-    }
-  }
+      : name_(std::move(options.name)),
+        default_(make_default(options)),
+        kind_(kind_of(options)),
+        fork_(make_fork(options)) {}
   AsyncLocal(const AsyncLocal&) = delete;
   AsyncLocal& operator=(const AsyncLocal&) = delete;
   ~AsyncLocal() { detail::release_local(id_); }
@@ -146,6 +145,10 @@ class AsyncLocal {
     if (!options.default_value) return nullptr;
     return std::make_unique<T>(std::move(*options.default_value));
   }
+  static std::shared_ptr<const Fork> make_fork(Options& options) {
+    if (!options.fork) return nullptr;
+    return std::make_shared<const Fork>(std::move(options.fork));
+  }
   static const detail::Value::Operations* kind_of(const Options& options) {
     if (options.inherit == Inherit::kNo && options.fork) {
       throw UsageError("AsyncLocal: Inherit::kNo and a fork exclude each other; give one");
@@ -159,11 +162,11 @@ class AsyncLocal {
     return new Stored(kind_, std::move(value));
   }
 
-  const detail::LocalId id_ = detail::acquire_local();
   std::string name_;
   std::unique_ptr<T> default_;
   const detail::Value::Operations* kind_;
   std::shared_ptr<const Fork> fork_;
+  const detail::LocalId id_ = detail::acquire_local();  // last: what throws above takes no slot
 };
 
 }  // namespace weft

@@ -1,29 +1,14 @@
 #include <weft/ctx/async_resource.h>
-#include <weft/ctx/detail/capture.h>
-#include <weft/ctx/detail/hook_table.h>
+#include <weft/ctx/detail/emit.h>
 
 namespace weft {
 
-using detail::current_execution;
 using detail::Execution;
 
-AsyncResource::AsyncResource(ResourceType type, const Options& options)
-    : async_id_(detail::next_async_id()),
-      trigger_async_id_(options.trigger ? *options.trigger : current_execution().async_id),
-      frame_(detail::capture()),
-      type_(type),
-      manual_destroy_(options.manual_destroy) {
-  detail::emit_init(*this);
-}
-
-AsyncResource::~AsyncResource() {
-  if (!destroyed_ && !manual_destroy_) detail::queue_destroy(async_id_);
-  // A resource may die inside its own scope: the scope keeps the ids, not the pointer.
-  Execution* const execution = detail::thread_state.execution;
-  if (execution == nullptr) return;
-  if (execution->resource == this) execution->resource = nullptr;
-  for (detail::CallScope* scope = execution->scope; scope != nullptr;
-       scope = scope->outer().scope) {
+void AsyncResource::forget_in_scopes() noexcept {
+  Execution& execution = *detail::thread_state.execution;
+  if (execution.resource == this) execution.resource = nullptr;
+  for (detail::CallScope* scope = execution.scope; scope != nullptr; scope = scope->outer().scope) {
     if (scope->outer().resource == this) scope->outer().resource = nullptr;
   }
 }
@@ -35,6 +20,16 @@ AsyncResource& AsyncResource::emit_destroy() {
 }
 
 namespace detail {
+namespace {
+
+// All but the frame: a hook may have replaced that with enter_with.
+void show(Execution& execution, const Execution& at) {
+  execution.async_id = at.async_id;
+  execution.trigger_async_id = at.trigger_async_id;
+  execution.resource = at.resource;
+}
+
+}  // namespace
 
 CallScope::CallScope(AsyncResource& resource, FrameRef frame)
     : execution_(current_execution()), outer_(execution_) {
@@ -56,21 +51,17 @@ void emit_leave(Execution& execution) {
   const Execution inner = execution;
   for (const Execution* at = &inner; at != nullptr;
        at = at->scope == nullptr ? nullptr : &at->scope->outer()) {
-    execution.async_id = at->async_id;
-    execution.trigger_async_id = at->trigger_async_id;
-    execution.resource = at->resource;
+    show(execution, *at);
     emit_after(at->async_id);
   }
-  execution = inner;
+  show(execution, inner);
 }
 
 namespace {
 
 void enter_from_outside(Execution& execution, const Execution& at) {
   if (at.scope != nullptr) enter_from_outside(execution, at.scope->outer());
-  execution.async_id = at.async_id;
-  execution.trigger_async_id = at.trigger_async_id;
-  execution.resource = at.resource;
+  show(execution, at);
   emit_before(at.async_id);
 }
 
@@ -79,7 +70,7 @@ void enter_from_outside(Execution& execution, const Execution& at) {
 void emit_enter(Execution& execution) {
   const Execution inner = execution;
   enter_from_outside(execution, inner);
-  execution = inner;
+  show(execution, inner);
 }
 
 }  // namespace detail

@@ -7,7 +7,9 @@
 //   AsyncResource query("DBQUERY");
 //   driver.on_result([&](Rows rows) { query.run_in_async_scope(handler, rows); });
 //
-// A resource is neither copied nor moved: hooks know it by its address.
+// A resource is neither copied nor moved: hooks know it by its address. It belongs
+// to one thread. One that dies while another fiber is suspended inside its scope
+// leaves execution_async_resource() dangling there: keep it until the scope ends.
 // Source: Node `AsyncResource`; destroy comes from ownership, not from a collector.
 #pragma once
 
@@ -19,6 +21,8 @@
 
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/detail/call_scope.h>
+#include <weft/ctx/detail/capture.h>
+#include <weft/ctx/detail/emit.h>
 #include <weft/ctx/detail/frame.h>
 #include <weft/ctx/resource_type.h>
 
@@ -38,11 +42,23 @@ class AsyncResource {
   using Options = AsyncResourceOptions;
 
   // Captures the current context and emits init.
-  explicit AsyncResource(ResourceType type, const Options& options = {});
+  explicit AsyncResource(ResourceType type, const Options& options = {})
+      : async_id_(detail::next_async_id()),
+        trigger_async_id_(options.trigger ? *options.trigger : detail::running_async_id()),
+        frame_(detail::capture()),
+        type_(type),
+        manual_destroy_(options.manual_destroy) {
+    detail::emit_init(*this);
+  }
   AsyncResource(const AsyncResource&) = delete;
   AsyncResource& operator=(const AsyncResource&) = delete;
   // Queues destroy, unless that happened or is manual.
-  ~AsyncResource();
+  ~AsyncResource() {
+    if (!destroyed_ && !manual_destroy_) detail::queue_destroy(async_id_);
+    const detail::Execution* const execution = detail::thread_state.execution;
+    if (execution == nullptr) return;
+    if (execution->resource == this || execution->scope != nullptr) forget_in_scopes();
+  }
 
   // Calls `fn` with `args` in the context of this resource, between its before
   // and after, and returns what `fn` returns. Any number of times, nested as well.
@@ -71,6 +87,18 @@ class AsyncResource {
 
  private:
   friend struct detail::ResourceAccess;
+
+  struct Unborn {};
+
+ public:
+  // For weft's own pools (ResourceAccess): a resource whose life has not begun.
+  AsyncResource(ResourceType type, Unborn) noexcept
+      : async_id_(0), trigger_async_id_(0), type_(type), destroyed_(true) {}
+
+ private:
+  // A resource may die inside its own scope, on the same stack: the scope keeps the
+  // ids, not the pointer.
+  void forget_in_scopes() noexcept;
 
   AsyncId async_id_;
   AsyncId trigger_async_id_;

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include <weft/ctx/detail/hook_table.h>
+#include <weft/ctx/error.h>
 #include <weft/ctx/hooks.h>
 
 namespace weft {
@@ -25,12 +26,14 @@ AsyncHook::~AsyncHook() {
 }
 
 AsyncHook& AsyncHook::enable() {
+  if (callbacks_ == nullptr) throw UsageError("enable: this hook was moved from");
   detail::HookTable::of_this_thread().enable(callbacks_);
   return *this;
 }
 
 AsyncHook& AsyncHook::disable() {
-  detail::HookTable::of_this_thread().disable(callbacks_);
+  // Null: nothing was enabled on this thread, or a static hook dies after the thread's table.
+  if (detail::HookTable* const table = detail::thread_state.hooks) table->disable(callbacks_);
   return *this;
 }
 

@@ -1,7 +1,7 @@
 // Snapshot, bind, detached: carrying a context by hand.
 //
 //   auto on_row = bind([](Row row) { log(row); });  // runs where bind was called
-//   const Snapshot here;                            // later: here(fn, args...)
+//   const auto here = Snapshot::capture();          // later: here(fn, args...)
 //
 // weft's own operations do this themselves; these are for callbacks given to
 // somebody else's queue, pool or library.

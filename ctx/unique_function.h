@@ -49,7 +49,7 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
   UniqueFunction& operator=(UniqueFunction&& other) noexcept {
     if (this != &other) {
-      reset();
+      const UniqueFunction replaced(std::move(*this));  // its target may own `other`
       take(other);
     }
     return *this;
@@ -87,10 +87,20 @@ class UniqueFunction<R(Args...)> {
     return *std::launder(static_cast<Target**>(storage));
   }
 
+  // As std::invoke_r of C++23: a result nobody wants is dropped.
+  template <typename Target>
+  static R call(Target& target, Args&&... args) {
+    if constexpr (std::is_void_v<R>) {
+      std::invoke(target, std::forward<Args>(args)...);
+    } else {
+      return std::invoke(target, std::forward<Args>(args)...);
+    }
+  }
+
   template <typename Target>
   static constexpr Operations kInPlace{[](void* s, Args&&... args) -> R {
-                                         return std::invoke(in_place<Target>(s),
-                                                            std::forward<Args>(args)...);
+                                         return call(in_place<Target>(s),
+                                                     std::forward<Args>(args)...);
                                        },
                                        [](void* to, void* from) noexcept {
                                          ::new (to) Target(std::move(in_place<Target>(from)));
@@ -101,7 +111,7 @@ class UniqueFunction<R(Args...)> {
   template <typename Target>
   static constexpr Operations kOnHeap{
       [](void* s, Args&&... args) -> R {
-        return std::invoke(*on_heap<Target>(s), std::forward<Args>(args)...);
+        return call(*on_heap<Target>(s), std::forward<Args>(args)...);
       },
       [](void* to, void* from) noexcept { ::new (to) Target*(on_heap<Target>(from)); },
       [](void* s) noexcept { delete on_heap<Target>(s); }};

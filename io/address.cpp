@@ -69,9 +69,17 @@ std::uint16_t Address::port() const noexcept {
   return ntohs(reinterpret_cast<const sockaddr_in*>(storage_.data())->sin_port);
 }
 
+Address Address::with_port(std::uint16_t port) const noexcept {
+  Address changed = *this;
+  reinterpret_cast<sockaddr_in*>(changed.storage_.data())->sin_port = htons(port);
+  return changed;
+}
+
 std::string Address::to_string() const {
-  const std::string port_text = std::to_string(port());
-  return is_ipv6() ? "[" + ip() + "]:" + port_text : ip() + ":" + port_text;
+  std::string text = is_ipv6() ? "[" : "";
+  text += ip();
+  text += is_ipv6() ? "]:" : ":";
+  return text += std::to_string(port());
 }
 
 bool Address::operator==(const Address& other) const noexcept {

@@ -27,6 +27,8 @@ class Address {
 
   std::string ip() const;
   std::uint16_t port() const noexcept;
+  // This address with another port.
+  Address with_port(std::uint16_t port) const noexcept;
   bool is_ipv6() const noexcept;
   // "127.0.0.1:80", "[::1]:80"
   std::string to_string() const;

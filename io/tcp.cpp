@@ -97,8 +97,8 @@ void TcpStream::shutdown(Callback<void> done) {
   start_leaf(stream, std::move(done), [&](auto& callback) { return stream.shutdown(callback); });
 }
 
-void TcpStream::close() noexcept {
-  if (block_ != nullptr) block_->close();
+void TcpStream::close() {
+  if (block_ != nullptr) block("close").close();
 }
 bool TcpStream::is_closing() const noexcept {
   return block_ == nullptr || block_->is_closing();
@@ -181,6 +181,7 @@ TcpStream TcpListener::accept() {
 void TcpListener::accept(Callback<TcpStream> done) {
   auto& server = block("accept");
   Callback<TcpSocketPtr> to_stream = [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
+    if (!done) return;
     socket ? done(TcpStream(std::move(socket).value())) : done(socket.failure());
   };
   start_leaf(server, std::move(to_stream), [&](auto& callback) { return server.accept(callback); });
@@ -202,8 +203,8 @@ void TcpListener::on_close(UniqueFunction<void()> handler) {
   block("on_close").on_close(std::move(handler));
 }
 
-void TcpListener::close() noexcept {
-  if (block_ != nullptr) block_->close();
+void TcpListener::close() {
+  if (block_ != nullptr) block("close").close();
 }
 bool TcpListener::is_closing() const noexcept {
   return block_ == nullptr || block_->is_closing();

@@ -50,7 +50,8 @@ class TcpStream {
   // Suspends: the form without `done`, always; the other never.
   // Units:    `port` in host byte order.
   // Errors:   connection_refused, timed_out, host_unreachable ...; for a name that
-  //           does not exist uv_category()'s EAI_NONAME. The text names `host:port`.
+  //           does not exist uv_category()'s EAI_NONAME. The text names the address
+  //           tried last, or `host:port` when there was none.
   // Cancel:   the attempt ends; nothing is left open.
   // Source:   Node `net.connect`; uv_tcp_connect, uv_getaddrinfo.
   static TcpStream connect(std::string_view host, std::uint16_t port);
@@ -102,7 +103,7 @@ class TcpStream {
 
   // Starts closing: pending operations end with operation_canceled, then the close
   // handler runs. A second call does nothing.
-  void close() noexcept;
+  void close();
   bool is_closing() const noexcept;
   // Waits until a close has ended.
   // Context: fiber
@@ -174,7 +175,7 @@ class TcpListener {
   void on_error(UniqueFunction<void(Error error)> handler);
   void on_close(UniqueFunction<void()> handler);
 
-  void close() noexcept;
+  void close();
   bool is_closing() const noexcept;
   // Context: fiber
   void wait_closed();

@@ -9,11 +9,12 @@ namespace weft {
 //
 // Context:  fiber
 // Suspends: yes, unless nothing else is ready.
-// Cancel:   throws Cancelled, before or after.
+// Cancel:   throws Cancelled after it.
 void yield();
 
 // The resource whose callback made the running fiber ready this time: the request
-// that completed, the timer, the fiber that ended. Its spawner at first.
+// that completed, the timer, the fiber that ended. Its spawner at first; a yield
+// does not change it.
 //
 // Context: fiber; 0 elsewhere.
 AsyncId resumed_by() noexcept;

@@ -9,6 +9,7 @@
 #include <weft/runtime/result.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/source_location.h>
+#include <weft/runtime/spawn_options.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>

@@ -16,10 +16,9 @@
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/typed_fiber.h>
 #include <weft/runtime/source_location.h>
+#include <weft/runtime/spawn_options.h>
 
 namespace weft {
-
-using SpawnOptions = detail::FiberOptions;
 
 // An owner of a fiber's result. Dropping it detaches: the fiber runs on, its
 // result is dropped, and an error of its goes to the uncaught handler. While it
@@ -27,7 +26,7 @@ using SpawnOptions = detail::FiberOptions;
 template <typename T>
 class Task {
  public:
-  explicit Task(detail::TypedFiber<T>& fiber) noexcept : fiber_(&fiber) {}
+  explicit Task(detail::Fiber& fiber) noexcept : fiber_(&fiber) {}
   Task(Task&& other) noexcept : fiber_(std::exchange(other.fiber_, nullptr)) {}
   Task& operator=(Task&& other) noexcept {
     if (this != &other) {
@@ -44,13 +43,14 @@ class Task {
   // Suspends: unless it has ended.
   // Errors:   what the fiber threw; std::errc::operation_canceled when it was
   //           cancelled; UsageError for a second join.
-  // Cancel:   the joined fiber goes on and can be joined again.
+  // Cancel:   Cancelled; the joined fiber goes on and can be joined again.
   T join() {
-    detail::TypedFiber<T>& fiber = held("join");
-    if (fiber.was_joined) throw UsageError("join: this task has been joined already");
+    detail::Fiber& fiber = held("join");
+    if (fiber.was_joined) [[unlikely]]
+      detail::raise_joined_already();
     detail::wait_ended(fiber);
     fiber.was_joined = true;
-    return detail::take_result(fiber);
+    return detail::take_result<T>(fiber);
   }
 
   // Asks the fiber to end: its next suspension point, and each after it, throws
@@ -69,14 +69,13 @@ class Task {
   AsyncId async_id() const { return held("async_id").resource.async_id(); }
 
  private:
-  detail::TypedFiber<T>& held(const char* what) const {
-    if (fiber_ == nullptr) {
-      throw UsageError(std::string(what) + ": this task was detached or moved from");
-    }
+  detail::Fiber& held(const char* what) const {
+    if (fiber_ == nullptr) [[unlikely]]
+      detail::raise_no_task(what);
     return *fiber_;
   }
 
-  detail::TypedFiber<T>* fiber_;
+  detail::Fiber* fiber_;
 };
 
 // Starts `fn` on a fiber of its own, in the current context; it first runs when
@@ -87,9 +86,15 @@ class Task {
 //          of a loop, or when `fn` is too large for the stack.
 // Order:   fibers first run in the order they were spawned.
 template <std::invocable F>
-auto spawn(F fn, SpawnOptions options = {}, SourceLocation at = SourceLocation::current()) {
+auto spawn(F fn, const SourceLocation& at = SourceLocation::current()) {
   using T = std::decay_t<std::invoke_result_t<F&>>;
-  return Task<T>(detail::make_fiber<T>(std::move(fn), std::move(options), at));
+  return Task<T>(detail::spawn_fiber<T, F>(std::move(fn), nullptr, at));
+}
+template <std::invocable F>
+auto spawn(F fn, const SpawnOptions& options,
+           const SourceLocation& at = SourceLocation::current()) {
+  using T = std::decay_t<std::invoke_result_t<F&>>;
+  return Task<T>(detail::spawn_fiber<T, F>(std::move(fn), &options, at));
 }
 
 }  // namespace weft

@@ -76,25 +76,23 @@ Timeout::~Timeout() {
   if (timer_ != nullptr) detail::release(*timer_);
 }
 void Timeout::clear() noexcept {
-  if (EventLoop* const loop = EventLoop::current_or_null()) loop->timers().clear(*timer_);
+  EventLoop* const loop = EventLoop::current_or_null();
+  if (timer_ != nullptr && loop != nullptr) loop->timers().clear(*timer_);
 }
 Timeout& Timeout::refresh() {
-  EventLoop::current("refresh").timers().refresh(*timer_);
+  if (timer_ != nullptr) EventLoop::current("refresh").timers().refresh(*timer_);
   return *this;
 }
-Timeout& Timeout::ref() noexcept {
-  EventLoop::current_or_null()->timers().set_referenced(*timer_, true);
-  return *this;
-}
-Timeout& Timeout::unref() noexcept {
-  EventLoop::current_or_null()->timers().set_referenced(*timer_, false);
+Timeout& Timeout::set_ref(bool referenced) noexcept {
+  EventLoop* const loop = EventLoop::current_or_null();
+  if (timer_ != nullptr && loop != nullptr) loop->timers().set_referenced(*timer_, referenced);
   return *this;
 }
 bool Timeout::has_ref() const noexcept {
-  return timer_->is_referenced;
+  return timer_ != nullptr && timer_->is_referenced;
 }
 AsyncId Timeout::async_id() const noexcept {
-  return timer_->resource.async_id();
+  return timer_ == nullptr ? 0 : timer_->resource.async_id();
 }
 
 Immediate::Immediate(const Immediate& other) noexcept : task_(other.task_) {
@@ -104,21 +102,19 @@ Immediate::~Immediate() {
   if (task_ != nullptr) detail::release(*task_);
 }
 void Immediate::clear() noexcept {
-  if (EventLoop* const loop = EventLoop::current_or_null()) loop->immediates().clear(*task_);
+  EventLoop* const loop = EventLoop::current_or_null();
+  if (task_ != nullptr && loop != nullptr) loop->immediates().clear(*task_);
 }
-Immediate& Immediate::ref() noexcept {
-  EventLoop::current_or_null()->immediates().set_referenced(*task_, true);
-  return *this;
-}
-Immediate& Immediate::unref() noexcept {
-  EventLoop::current_or_null()->immediates().set_referenced(*task_, false);
+Immediate& Immediate::set_ref(bool referenced) noexcept {
+  EventLoop* const loop = EventLoop::current_or_null();
+  if (task_ != nullptr && loop != nullptr) loop->immediates().set_referenced(*task_, referenced);
   return *this;
 }
 bool Immediate::has_ref() const noexcept {
-  return task_->is_referenced;
+  return task_ != nullptr && task_->is_referenced;
 }
 AsyncId Immediate::async_id() const noexcept {
-  return task_->resource.async_id();
+  return task_ == nullptr ? 0 : task_->resource.async_id();
 }
 
 void sleep_for(std::chrono::nanoseconds duration) {
@@ -128,7 +124,9 @@ void sleep_for(std::chrono::nanoseconds duration) {
 
 void sleep_until(std::chrono::steady_clock::time_point deadline) {
   EventLoop& loop = EventLoop::current("sleep_until");
-  sleep_until_ms(loop, loop.now_ms() + delay_ms(deadline - now()), "sleep_until");
+  const auto from = now();
+  const auto left = deadline > from ? deadline - from : std::chrono::nanoseconds(0);
+  sleep_until_ms(loop, loop.now_ms() + delay_ms(left), "sleep_until");
 }
 
 std::chrono::steady_clock::time_point now() {

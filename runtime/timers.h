@@ -31,6 +31,8 @@ struct TimerAccess;
 // Context: the loop's thread; after the loop's end only dropping it is allowed.
 class Timeout {
  public:
+  // Refers to no timer; the methods do nothing.
+  Timeout() noexcept = default;
   Timeout(const Timeout& other) noexcept;
   Timeout(Timeout&& other) noexcept : timer_(std::exchange(other.timer_, nullptr)) {}
   Timeout& operator=(Timeout other) noexcept {
@@ -48,22 +50,24 @@ class Timeout {
   Timeout& refresh();
   // Whether the timer keeps the loop alive; at first it does.
   // Source: Node `timeout.ref()`, `unref()`, `hasRef()`.
-  Timeout& ref() noexcept;
-  Timeout& unref() noexcept;
+  Timeout& ref() noexcept { return set_ref(true); }
+  Timeout& unref() noexcept { return set_ref(false); }
   bool has_ref() const noexcept;
 
   AsyncId async_id() const noexcept;
 
  private:
   friend struct detail::TimerAccess;
+  Timeout& set_ref(bool referenced) noexcept;
   explicit Timeout(detail::Timer* timer) noexcept : timer_(timer) {}
 
-  detail::Timer* timer_;  // a counted reference; null when moved from
+  detail::Timer* timer_ = nullptr;  // a counted reference; null: none
 };
 
 // A handle on an immediate, as Timeout is on a timer.
 class Immediate {
  public:
+  Immediate() noexcept = default;
   Immediate(const Immediate& other) noexcept;
   Immediate(Immediate&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
   Immediate& operator=(Immediate other) noexcept {
@@ -73,16 +77,17 @@ class Immediate {
   ~Immediate();
 
   void clear() noexcept;
-  Immediate& ref() noexcept;
-  Immediate& unref() noexcept;
+  Immediate& ref() noexcept { return set_ref(true); }
+  Immediate& unref() noexcept { return set_ref(false); }
   bool has_ref() const noexcept;
   AsyncId async_id() const noexcept;
 
  private:
   friend struct detail::TimerAccess;
+  Immediate& set_ref(bool referenced) noexcept;
   explicit Immediate(detail::ImmediateTask* task) noexcept : task_(task) {}
 
-  detail::ImmediateTask* task_;  // a counted reference; null when moved from
+  detail::ImmediateTask* task_ = nullptr;  // a counted reference; null: none
 };
 
 // Calls `callback` once, `delay` from now.

@@ -7,13 +7,15 @@
 namespace weft::detail {
 
 // One increment; where some local opts out of inheritance or forks, a new frame.
+inline FrameRef capture(Frame* frame) {
+  if (frame == nullptr) return {};
+  if (!frame->is_plain()) [[unlikely]]
+    return FrameRef::adopt(Frame::inherited(*frame));
+  return FrameRef::share(frame);
+}
 inline FrameRef capture() {
   const Execution* const execution = thread_state.execution;
-  Frame* const frame = execution == nullptr ? nullptr : execution->frame;
-  if (frame != nullptr && !frame->is_plain()) [[unlikely]] {
-    return FrameRef::adopt(Frame::inherited(*frame));
-  }
-  return FrameRef::share(frame);
+  return capture(execution == nullptr ? nullptr : execution->frame);
 }
 
 }  // namespace weft::detail

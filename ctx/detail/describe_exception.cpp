@@ -27,6 +27,7 @@ std::string describe_current_exception() {
   } catch (const std::string& text) {
     return "'" + text + "'";
   } catch (const char* text) {
+    if (text == nullptr) return "a null pointer";  // `throw nullptr` arrives here
     return "'" + std::string(text) + "'";
   } catch (...) {
     return "an exception of type " + type;

@@ -2,6 +2,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/detail/frame.h>
@@ -32,12 +33,17 @@ Execution& make_thread_execution() {
     Owner(const Owner&) = delete;
     Owner& operator=(const Owner&) = delete;
     ~Owner() {
+      // Values die with the last frame, and their destructors may look around or set locals.
+      while (execution.frame != nullptr) {
+        const FrameRef last = FrameRef::adopt(std::exchange(execution.frame, nullptr));
+      }
       thread_state.execution = nullptr;
-      FrameRef::adopt(execution.frame);
+      free_kept_frames();
     }
   };
   thread_local Owner owner;
   thread_state.execution = &owner.execution;
+  thread_state.keeps_frames = true;
   return owner.execution;
 }
 
@@ -55,8 +61,7 @@ AsyncId start_thread_ids() {
 }  // namespace detail
 
 AsyncId execution_async_id() noexcept {
-  const detail::Execution* const execution = detail::thread_state.execution;
-  return execution == nullptr ? 0 : execution->async_id;
+  return detail::running_async_id();
 }
 AsyncId trigger_async_id() noexcept {
   const detail::Execution* const execution = detail::thread_state.execution;

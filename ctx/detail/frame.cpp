@@ -1,22 +1,64 @@
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include <weft/ctx/detail/frame.h>
 #include <weft/ctx/detail/thread_state.h>
 
 namespace weft::detail {
 
+// A frame's memory between two lives.
+struct FreeFrame {
+  FreeFrame* next;
+};
+
+namespace {
+
+// run() makes and drops a frame for every request: its memory stays with the
+// thread. Not under AddressSanitizer, which would not see a stale frame.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPool = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kPool = false;
+#else
+constexpr bool kPool = true;
+#endif
+#else
+constexpr bool kPool = true;
+#endif
+
+}  // namespace
+
+void free_kept_frames() noexcept {
+  thread_state.keeps_frames = false;
+  for (FreeFrame*& first : thread_state.free_frames) {
+    while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+  }
+}
+
 Frame* Frame::allocate(std::uint32_t size) {
-  void* memory = ::operator new(sizeof(Frame) + size * sizeof(Entry));
   ++thread_state.live_frames;
-  return ::new (memory) Frame(size);
+  if (kPool && size < kPooledFrameSizes) {
+    if (FreeFrame* const kept = thread_state.free_frames[size]) {
+      thread_state.free_frames[size] = kept->next;
+      return ::new (static_cast<void*>(kept)) Frame(size);
+    }
+  }
+  return ::new (::operator new(sizeof(Frame) + size * sizeof(Entry))) Frame(size);
 }
 
 void Frame::destroy() noexcept {
   for (std::uint32_t i = 0; i < size_; ++i) {
-    if (Value* value = entries()[i].value) value->release();
+    if (Value* const value = entries()[i].value) value->release();
   }
   --thread_state.live_frames;
+  const std::uint32_t size = size_;
+  if (kPool && size < kPooledFrameSizes && thread_state.keeps_frames) {
+    thread_state.free_frames[size] =
+        ::new (static_cast<void*>(this)) FreeFrame{thread_state.free_frames[size]};
+    return;
+  }
   ::operator delete(this);
 }
 

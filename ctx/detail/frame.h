@@ -91,6 +91,10 @@ class alignas(8) Frame {
     if (local.slot >= size_ || entries()[local.slot].key != local.key) return nullptr;
     return entries() + local.slot;
   }
+  // Whether a later local has taken the slot of this one, which is dead then.
+  bool is_taken(LocalId local) const noexcept {
+    return local.slot < size_ && entries()[local.slot].key > local.key;
+  }
   bool is_plain() const noexcept { return plain_; }
 
   // Each returns a new frame with one reference, or null for the empty frame.

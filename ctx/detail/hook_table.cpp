@@ -61,6 +61,7 @@ HookTable::Hooks& HookTable::editable() {
 void HookTable::commit(Hooks hooks) {
   active_ = std::move(hooks);
   thread_state.hook_mask = mask_of(active_);
+  if (thread_state.hooks_changed != nullptr) thread_state.hooks_changed();
 }
 
 template <typename Call>
@@ -120,6 +121,22 @@ void HookTable::drain_destroys() {
   }
   thread_state.execution = outer;
   FrameRef::adopt(nowhere.frame);  // a hook may have called enter_with
+}
+
+void tell_init(AsyncResource& resource) {
+  thread_state.hooks->emit_init(resource);
+}
+void tell_before(AsyncId id) {
+  thread_state.hooks->emit(&HookCallbacks::before, id);
+}
+void tell_after(AsyncId id) {
+  thread_state.hooks->emit(&HookCallbacks::after, id);
+}
+void tell_promise_resolve(AsyncId id) {
+  thread_state.hooks->emit(&HookCallbacks::promise_resolve, id);
+}
+void tell_destroy(AsyncId id) {
+  thread_state.hooks->queue_destroy(id);
 }
 
 }  // namespace weft::detail

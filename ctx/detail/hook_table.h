@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include <weft/ctx/detail/emit.h>
 #include <weft/ctx/detail/thread_state.h>
 #include <weft/ctx/hooks.h>
 
@@ -28,7 +29,6 @@ class HookTable {
 
   void enable(const std::shared_ptr<HookCallbacks>& hook);
   void disable(const std::shared_ptr<HookCallbacks>& hook);
-  bool is_enabled(const std::shared_ptr<HookCallbacks>& hook) const;
   void set_error_policy(HookErrors policy) noexcept { errors_ = policy; }
   HookErrors error_policy() const noexcept { return errors_; }
 
@@ -51,31 +51,6 @@ class HookTable {
   std::vector<AsyncId> destroys_;
   HookErrors errors_ = HookErrors::kExit;
 };
-
-inline void emit_init(AsyncResource& resource) {
-  if (thread_state.hook_mask & kInitBit) [[unlikely]]
-    thread_state.hooks->emit_init(resource);
-}
-inline void emit_before(AsyncId id) {
-  if (thread_state.hook_mask & kBeforeBit) [[unlikely]] {
-    thread_state.hooks->emit(&HookCallbacks::before, id);
-  }
-}
-inline void emit_after(AsyncId id) {
-  if (thread_state.hook_mask & kAfterBit) [[unlikely]] {
-    thread_state.hooks->emit(&HookCallbacks::after, id);
-  }
-}
-inline void emit_promise_resolve(AsyncId id) {
-  if (thread_state.hook_mask & kPromiseResolveBit) [[unlikely]] {
-    thread_state.hooks->emit(&HookCallbacks::promise_resolve, id);
-  }
-}
-// Queues the event, if some enabled hook wants it at this moment (Node's rule).
-inline void queue_destroy(AsyncId id) {
-  if (thread_state.hook_mask & kDestroyBit) [[unlikely]]
-    thread_state.hooks->queue_destroy(id);
-}
 
 // Delivers the queued destroy events, and those their hooks queue. The loop calls
 // this in its check phase; a thread without a loop, whenever it likes.

@@ -42,6 +42,7 @@ LocalScope::LocalScope(LocalId local, Value* value)
       local_(local),
       outer_(execution_.frame),
       mine_(frame_with(outer_, local, value)) {
+  mine_->retain();
   execution_.frame = mine_;
 }
 
@@ -50,6 +51,8 @@ LocalScope::LocalScope(LocalId local, Value* value)
 // from a wrong one, so the process ends.
 void LocalScope::restore_one() noexcept {
   const FrameRef outer = FrameRef::adopt(outer_);
+  // The local died inside its own scope: what is in its slot belongs to somebody else.
+  if (execution_.frame != nullptr && execution_.frame->is_taken(local_)) return;
   const Frame::Entry* const before = outer_ == nullptr ? nullptr : outer_->find(local_);
   if (before == nullptr) {
     replace_frame(execution_, Frame::without(execution_.frame, local_));

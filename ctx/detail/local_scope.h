@@ -26,6 +26,7 @@ class LocalScope {
     } else {
       restore_one();
     }
+    mine_->release();
   }
 
  private:
@@ -34,7 +35,7 @@ class LocalScope {
   Execution& execution_;
   LocalId local_;
   Frame* outer_;  // own reference
-  Frame* mine_;   // owned by the execution while it is current
+  Frame* mine_;   // own reference: a replaced frame must not give its address to a later one
 };
 
 }  // namespace weft::detail

@@ -5,17 +5,32 @@
 
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/detail/capture.h>
-#include <weft/ctx/detail/hook_table.h>
+#include <weft/ctx/detail/emit.h>
 
 namespace weft::detail {
 
 struct ResourceAccess {
+  // For a resource whose life begins later, with begin().
+  using Unborn = AsyncResource::Unborn;
+
   static FrameRef& frame(AsyncResource& resource) noexcept { return resource.frame_; }
 
   // Ends the resource's life before its memory's: queues destroy once and drops the frame.
   static void end(AsyncResource& resource) noexcept {
     if (!std::exchange(resource.destroyed_, true)) queue_destroy(resource.async_id_);
     resource.frame_.reset();
+  }
+
+  // The same for a resource that never runs callbacks in a frame of its own: a fiber.
+  static void end_without_frame(AsyncResource& resource) noexcept {
+    resource.destroyed_ = true;
+    queue_destroy(resource.async_id_);
+  }
+  static void begin_without_frame(AsyncResource& resource, AsyncId id, AsyncId trigger) {
+    resource.async_id_ = id;
+    resource.trigger_async_id_ = trigger;
+    resource.destroyed_ = false;
+    emit_init(resource);
   }
 
   // Begins a new life in the same memory: a new id, the running resource as

@@ -11,6 +11,7 @@
 // a destructor hangs behind a pointer and dies in execution.cpp.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <weft/ctx/async_id.h>
@@ -24,6 +25,10 @@ namespace detail {
 class CallScope;
 class Frame;
 class HookTable;
+struct FreeFrame;
+
+// Frames of up to this many entries are kept for the next one of their size.
+inline constexpr std::size_t kPooledFrameSizes = 16;
 
 struct Execution {
   Frame* frame = nullptr;             // an own reference; null: the empty frame
@@ -42,13 +47,19 @@ enum HookBit : std::uint32_t {
   kPromiseResolveBit = 16,
 };
 
+// Not 0: the ids of the first loop begin after 0.
+constexpr AsyncId kNoIdSource = ~AsyncId{0};
+
 struct ThreadState {
-  Execution* execution = nullptr;   // null: nothing has run on this thread yet
-  AsyncId last_async_id = 0;        // 0: no source of ids yet
-  std::uint32_t hook_mask = 0;      // HookBits; 0 is the fast path
-  std::uint32_t hooks_running = 0;  // depth of hook emissions
-  HookTable* hooks = nullptr;       // null: no hook was ever made on this thread
-  std::int64_t live_frames = 0;     // made minus destroyed; the test harness wants 0
+  Execution* execution = nullptr;  // null: nothing has run on this thread yet
+  AsyncId last_async_id = kNoIdSource;
+  std::uint32_t hook_mask = 0;                     // HookBits; 0 is the fast path
+  std::uint32_t hooks_running = 0;                 // depth of hook emissions
+  HookTable* hooks = nullptr;                      // null: no hook was ever made on this thread
+  void (*hooks_changed)() = nullptr;               // tells the layer above that hook_mask did
+  FreeFrame* free_frames[kPooledFrameSizes] = {};  // by number of entries; see frame.cpp
+  bool keeps_frames = false;     // from the thread's first Execution until it ends
+  std::int64_t live_frames = 0;  // made minus destroyed; the test harness wants 0
 };
 
 // initial-exec: libraries of ours are linked into programs, not loaded late by the thousand.
@@ -57,11 +68,18 @@ __attribute__((tls_model("initial-exec")))
 #endif
 extern constinit thread_local ThreadState thread_state;
 
+void free_kept_frames() noexcept;
+
 // The running stack's Execution; makes the thread's own on first use.
 Execution& make_thread_execution();
 inline Execution& current_execution() {
   Execution* const execution = thread_state.execution;
   return execution != nullptr ? *execution : make_thread_execution();
+}
+
+inline AsyncId running_async_id() noexcept {
+  const Execution* const execution = thread_state.execution;
+  return execution == nullptr ? 0 : execution->async_id;
 }
 
 // Draws ids from `number` while it lives: a loop's ids begin at number << 48,
@@ -79,7 +97,7 @@ class IdSource {
 
 AsyncId start_thread_ids();
 inline AsyncId next_async_id() {
-  if (thread_state.last_async_id == 0) [[unlikely]] {
+  if (thread_state.last_async_id == kNoIdSource) [[unlikely]] {
     thread_state.last_async_id = start_thread_ids();
   }
   return ++thread_state.last_async_id;

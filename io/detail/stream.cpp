@@ -14,9 +14,11 @@ namespace {
 constexpr std::size_t kPiecesMax = 1024;
 
 uv_buf_t to_uv(Bytes bytes) noexcept {
+  uv_buf_t buffer;
   // libuv reads through the pointer only.
-  return uv_buf_init(const_cast<char*>(reinterpret_cast<const char*>(bytes.data())),
-                     static_cast<unsigned>(bytes.size()));
+  buffer.base = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
+  buffer.len = bytes.size();
+  return buffer;
 }
 
 // Where a loop's data handlers see what came; used within one callback.
@@ -71,7 +73,8 @@ std::optional<Result<std::size_t>> Stream::read(std::span<std::byte> into,
   if (read_) throw UsageError("read: another read is pending; one at a time");
   if (data_handler_) throw UsageError("read: on_data() takes what arrives; use one of the two");
   if (const std::size_t count = take_buffered(into); count > 0) {
-    if (!is_reading_ && end_code_ == 0 && !is_closing()) start_reading();
+    // Not while bytes are held: a full buffer has no room, and libuv calls that an error.
+    if (buffer_.bytes == nullptr && end_code_ == 0 && !is_closing()) start_reading();
     return count;
   }
   if (is_closing()) return Result<std::size_t>(uv_error(UV_EBADF, "read: the stream is closed"));
@@ -120,6 +123,7 @@ void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexce
 
 void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
   auto& self = static_cast<Stream&>(from(stream->data));
+  if (count <= 0 && self.buffer_.begin == self.buffer_.end) self.buffer_ = Buffer{};
   if (count > 0) {
     self.received(static_cast<std::size_t>(count), *buffer);
   } else if (count < 0) {
@@ -151,6 +155,7 @@ void Stream::ended(int code) {
     return;
   }
   if (!data_handler_) return;  // the next read() says so
+  if (std::exchange(is_end_told_, true)) return;
   if (code == UV_EOF) {
     end_handler_ ? end_handler_.call(loop(), resource()) : close();
   } else {
@@ -176,12 +181,12 @@ std::size_t Stream::take_buffered(std::span<std::byte> into) noexcept {
 void Stream::on_data(UniqueFunction<void(Bytes)> handler) {
   if (read_) throw UsageError("on_data: a read is pending; use one of the two");
   data_handler_.set(std::move(handler));
-  if (data_handler_) resume();
+  if (data_handler_ && !is_paused_) resume();
 }
 
 void Stream::pause() noexcept {
   is_paused_ = true;
-  if (!is_closing()) stop_reading();
+  if (data_handler_ && !is_closing()) stop_reading();
 }
 
 void Stream::resume() {
@@ -213,6 +218,7 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
                                           Callback<void>& done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
   if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
+  if (pieces.empty()) return Result<void>();
   std::array<uv_buf_t, 8> few;
   std::vector<uv_buf_t> many;
   std::span<uv_buf_t> buffers(few.data(), 0);
@@ -277,22 +283,14 @@ std::optional<Result<void>> Stream::shutdown(Callback<void>& done) {
 
 // --- closing ---
 
-std::optional<Result<void>> Stream::closed(Callback<void>& done) {
-  if (is_closed()) return Result<void>();
-  if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
-  closed_ = Completion<void>(std::move(done));
-  return std::nullopt;
+void Stream::end_pending() noexcept {
+  if (read_) cancel_read();
 }
 
-void Stream::on_closed() noexcept {
-  if (read_) cancel_read();
-  close_handler_.call(loop(), resource());
-  closed_.complete(loop(), resource(), {});
-  // Handlers may own the stream's owner: with them the cycle goes.
+void Stream::drop_handlers() noexcept {
   data_handler_.clear();
   end_handler_.clear();
   error_handler_.clear();
-  close_handler_.clear();
 }
 
 }  // namespace weft::detail

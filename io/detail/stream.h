@@ -40,7 +40,6 @@ class Stream : public Handle {
   std::optional<Result<void>> write(std::span<const Bytes> pieces, bool copies,
                                     Callback<void>& done);
   std::optional<Result<void>> shutdown(Callback<void>& done);
-  std::optional<Result<void>> closed(Callback<void>& done);
 
   // Ends the pending read with operation_canceled; the stream stays open.
   void cancel_read();
@@ -48,7 +47,6 @@ class Stream : public Handle {
   void on_data(UniqueFunction<void(Bytes)> handler);
   void on_end(UniqueFunction<void()> handler) { end_handler_.set(std::move(handler)); }
   void on_error(UniqueFunction<void(Error)> handler) { error_handler_.set(std::move(handler)); }
-  void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
   void pause() noexcept;
   void resume();
 
@@ -61,7 +59,8 @@ class Stream : public Handle {
   virtual uv_stream_t* stream() noexcept = 0;
   // The other end, for messages; empty when it is not known.
   virtual std::string peer_name() = 0;
-  void on_closed() noexcept override;
+  void end_pending() noexcept override;
+  void drop_handlers() noexcept override;
 
  private:
   static constexpr std::size_t kBufferBytes = 16 * 1024;
@@ -88,15 +87,14 @@ class Stream : public Handle {
   std::span<std::byte> read_into_;
   Completion<std::size_t> read_;  // pending
   Buffer buffer_;
-  int end_code_ = 0;  // UV_EOF or the error that ended reading; 0: open
+  int end_code_ = 0;          // UV_EOF or the error that ended reading; 0: open
+  bool is_end_told_ = false;  // to a handler, or by a close
   bool is_reading_ = false;
   bool is_paused_ = false;
   bool is_shut_down_ = false;
-  Completion<void> closed_;
   PersistentHandler<Bytes> data_handler_;
   PersistentHandler<> end_handler_;
   PersistentHandler<Error> error_handler_;
-  PersistentHandler<> close_handler_;
 };
 
 }  // namespace weft::detail

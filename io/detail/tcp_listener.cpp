@@ -72,6 +72,7 @@ Result<TcpSocketPtr> TcpServer::take() {
   const int code = uv_accept(reinterpret_cast<uv_stream_t*>(&handle_),
                              reinterpret_cast<uv_stream_t*>(socket->tcp()));
   if (code < 0) return uv_error(code, "accept " + address_.to_string());
+  socket->remember_peer();
   return socket;
 }
 
@@ -103,21 +104,13 @@ void TcpServer::on_connection(UniqueFunction<void(TcpSocketPtr)> handler) {
       AsyncResourceOptions{.trigger = resource().async_id()}));
 }
 
-std::optional<Result<void>> TcpServer::closed(Callback<void>& done) {
-  if (is_closed()) return Result<void>();
-  if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
-  closed_ = Completion<void>(std::move(done));
-  return std::nullopt;
+void TcpServer::end_pending() noexcept {
+  if (accept_) cancel_accept();
 }
 
-void TcpServer::on_closed() noexcept {
-  if (accept_) cancel_accept();
-  close_handler_.call(loop(), resource());
-  closed_.complete(loop(), resource(), {});
-  // Handlers may own the listener's owner: with them the cycle goes.
+void TcpServer::drop_handlers() noexcept {
   connection_handler_.clear();
   error_handler_.clear();
-  close_handler_.clear();
 }
 
 }  // namespace weft::detail

@@ -24,19 +24,18 @@ class TcpServer final : public Handle {
 
   // Leaf.
   std::optional<Result<TcpSocketPtr>> accept(Callback<TcpSocketPtr>& done);
-  std::optional<Result<void>> closed(Callback<void>& done);
   // Ends the pending accept with operation_canceled.
   void cancel_accept();
 
   void on_connection(UniqueFunction<void(TcpSocketPtr)> handler);
   void on_error(UniqueFunction<void(Error)> handler) { error_handler_.set(std::move(handler)); }
-  void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
 
   const io::Address& address() const noexcept { return address_; }
 
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
-  void on_closed() noexcept override;
+  void end_pending() noexcept override;
+  void drop_handlers() noexcept override;
 
  private:
   ~TcpServer() override = default;
@@ -48,10 +47,8 @@ class TcpServer final : public Handle {
   io::Address address_;
   bool has_waiting_ = false;  // libuv holds a connection back
   Completion<TcpSocketPtr> accept_;
-  Completion<void> closed_;
   PersistentHandler<TcpSocketPtr> connection_handler_;
   PersistentHandler<Error> error_handler_;
-  PersistentHandler<> close_handler_;
 };
 
 using TcpServerPtr = HandlePtr<TcpServer>;

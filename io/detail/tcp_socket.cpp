@@ -118,6 +118,7 @@ class TcpConnect {
         },
         host_.c_str(), nullptr, &hints);
     if (code < 0) {
+      lookup_.reset();
       loop_.add_tick(std::make_unique<Tick>([this, code] { finish(uv_error(code, describe())); },
                                             AsyncResourceOptions{}));
     }
@@ -125,8 +126,7 @@ class TcpConnect {
 
   void looked_up(int status, addrinfo* found) noexcept {
     for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-      const io::Address any_port = io::Address::from_raw(at->ai_addr);
-      addresses_.push_back(io::Address::parse(any_port.ip(), port_));
+      addresses_.push_back(io::Address::from_raw(at->ai_addr).with_port(port_));
     }
     uv_freeaddrinfo(found);
     const std::unique_ptr<Lookup> lookup = std::move(lookup_);
@@ -137,7 +137,7 @@ class TcpConnect {
   }
 
   void try_next() {
-    if (is_cancelled_) return finish(uv_error(UV_ECANCELED, describe()));
+    if (is_cancelled_ || socket_->is_closing()) return finish(uv_error(UV_ECANCELED, describe()));
     if (next_ == addresses_.size()) return finish(last_error_);
     if (next_ > 0) socket_.reset(new TcpSocket(loop_));
     socket_->connect(addresses_[next_++], [this](Result<void> result) {

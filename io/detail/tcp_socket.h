@@ -18,6 +18,8 @@ class TcpSocket final : public Stream {
 
   std::optional<io::Address> local_address() noexcept;
   std::optional<io::Address> peer_address() noexcept;
+  // For messages: once the peer is gone the kernel does not know it any more.
+  void remember_peer() noexcept { connected_to_ = peer_address(); }
   uv_tcp_t* tcp() noexcept { return &handle_; }
 
  protected:

@@ -58,6 +58,9 @@ class AwaitState : public AwaitResult<T> {
     const bool cancelled = is_cancel_due(this->self);
     if (!this->result) {
       if (cancelled) throw Cancelled();
+      if (this->self.is_cancel_requested()) {  // inside a destructor, while the run ends
+        return Error{std::make_error_code(std::errc::operation_canceled), this->what};
+      }
       throw UsageError(std::string(this->what) +
                        ": the operation dropped its callback; it must call it exactly once");
     }

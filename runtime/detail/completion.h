@@ -51,12 +51,12 @@ template <typename... Args>
 class PersistentHandler {
  public:
   void set(UniqueFunction<void(Args...)> fn) {
-    if (is_running_) retired_ = std::move(fn_);
+    if (is_running_ && retired_ == nullptr) retired_ = std::move(fn_);
     fn_ = fn ? std::make_unique<UniqueFunction<void(Args...)>>(std::move(fn)) : nullptr;
     frame_ = capture();
   }
   void clear() noexcept {
-    if (is_running_) retired_ = std::move(fn_);
+    if (is_running_ && retired_ == nullptr) retired_ = std::move(fn_);
     fn_.reset();
     frame_.reset();
   }

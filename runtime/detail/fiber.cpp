@@ -4,6 +4,7 @@
 #include <weft/ctx/detail/describe_exception.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/leave.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/switch.h>
 #include <weft/runtime/detail/typed_fiber.h>
@@ -13,162 +14,227 @@
 namespace weft::detail {
 namespace {
 
-// The function has returned or thrown: what the fiber still owns dies here, on its
-// own stack and while it is in the lists, because user destructors may wait.
-void settle(Fiber& self) noexcept {
-  if (self.error != nullptr) {
-    if (self.is_detached) {
-      self.loop->uncaught(std::exchange(self.error, nullptr));
-    } else {
-      self.error_frame = FrameRef::share(self.execution.frame);
-    }
+constexpr std::size_t kLeastStackBytes = 8 * 1024;  // for a function and what it calls
+constexpr std::size_t kPayloadAlignment = 64;
+
+// Hands on the error of a fiber nobody will join, in the context it was thrown in.
+// The fiber's events are over, so this is no call scope.
+void report(Fiber& fiber) noexcept {
+  const std::unique_ptr<Fiber::Failure> failure = std::move(fiber.failure);
+  if (fiber.loop == nullptr) {
+    std::fprintf(stderr, "weft: a fiber failed and was never joined: %s\n",
+                 describe_exception(failure->error).c_str());
+    return;
   }
-  if (self.is_detached) self.body->discard(self);
+  Execution failed = fiber.execution;
+  failed.frame = std::move(failure->frame).release();
+  Execution* const outer = std::exchange(thread_state.execution, &failed);
+  fiber.loop->uncaught(failure->error);
+  thread_state.execution = outer;
+  FrameRef::adopt(failed.frame);
+}
+
+// The error of a fiber that nobody holds: inside its context, before its `after`.
+void hand_on_failure(Fiber& self) noexcept {
+  self.loop->uncaught(std::exchange(self.failure->error, nullptr));
+  self.failure.reset();
+}
+
+// What the fiber still owns dies here, on its own stack and while it is in the
+// lists, because user destructors may wait.
+void drop_owned(Fiber& self) noexcept {
+  if (self.is_detached && self.body->discard != nullptr) self.body->discard(self);
   FrameRef::adopt(std::exchange(self.execution.frame, nullptr));
 }
 
 void run_body(Fiber& self) noexcept {
-  emit_before(self.resource.async_id());
+  if (thread_state.hook_mask != 0) [[unlikely]] {
+    self.attention &= static_cast<unsigned char>(~Fiber::kEmitEnter);  // the first time is here
+    emit_before(self.resource.async_id());
+  }
   try {
     self.body->run(self);
   } catch (const Cancelled&) {
     self.was_cancelled = true;
   } catch (...) {
-    self.error = std::current_exception();
+    self.failure.reset(
+        new Fiber::Failure{std::current_exception(), FrameRef::share(self.execution.frame)});
+    self.is_ordinary = false;
   }
-  settle(self);
-}
-
-[[noreturn]] void finish(Fiber& self) noexcept {
-  EventLoop& loop = *self.loop;
-  emit_promise_resolve(self.resource.async_id());
+  if (self.is_detached && self.failure != nullptr) [[unlikely]]
+    hand_on_failure(self);
+  if (thread_state.hook_mask != 0) [[unlikely]] {
+    emit_promise_resolve(self.resource.async_id());
+    emit_after(self.resource.async_id());
+    self.attention |= Fiber::kEventsOver;
+  }
+  if (self.is_detached || self.execution.frame != nullptr) drop_owned(self);
+  ResourceAccess::end_without_frame(self.resource);
   self.state = Fiber::State::kEnded;
-  if (self.joiner != nullptr) {
-    self.joiner->wait->is_over = true;
-    wake(*self.joiner);
-  }
-  emit_after(self.resource.async_id());
-  ResourceAccess::end(self.resource);
-  loop.ended(self);
-  loop.leave_for_good(self);
 }
 
+// The bottom of every fiber's stack. Goes round once for each fiber that uses it.
 void fiber_entry(boost::context::detail::transfer_t transfer) {
-  Fiber& self = *EventLoop::current_or_null()->running();
+  Fiber& self = *runtime_thread.fiber;
   arrive(transfer, self.context);
-  run_body(self);
-  finish(self);
+  for (;;) {
+    run_body(self);
+    self.loop->leave_ended(self);
+  }
 }
 
-// The error of a fiber nobody joined, in the context it was thrown in.
-void report_unjoined(Fiber& fiber) noexcept {
-  if (fiber.loop == nullptr) {
-    std::fprintf(stderr, "weft: a fiber failed and was never joined: %s\n",
-                 describe_exception(fiber.error).c_str());
-    return;
-  }
-  fiber.loop->call(fiber.resource, std::move(fiber.error_frame),
-                   [&fiber] { std::rethrow_exception(std::exchange(fiber.error, nullptr)); });
+[[noreturn, gnu::noinline]] void raise_too_large(Fiber& fiber) {
+  const std::size_t usable_bytes = fiber.stack.pool->usable_bytes();
+  free_record(fiber);
+  throw UsageError("spawn: what the function captures does not fit on a stack of " +
+                   std::to_string(usable_bytes) +
+                   " bytes; capture a pointer to it or raise stack_bytes");
 }
 
 }  // namespace
 
-Fiber::Fiber(const Body& typed, StackMemory memory)
-    : Runnable(true),
-      body(&typed),
-      loop(EventLoop::current_or_null()),
-      resource("FIBER"),
-      stack(memory) {}
+inline Fiber::Fiber(EventLoop& of, const StackMemory& memory) noexcept
+    : Runnable(true), loop(&of), stack(memory), resource("FIBER", ResourceAccess::Unborn{}) {
+  execution.resource = &resource;
+  context.execution = &execution;
+}
 
-FiberPlace take_fiber_place(std::size_t record_bytes, std::size_t stack_bytes) {
-  constexpr std::size_t kLeast = 8 * 1024;  // for the function and what it calls
-  EventLoop& loop = EventLoop::current("spawn");
-  StackPool& pool = loop.stacks(stack_bytes == 0 ? loop.default_stack_bytes() : stack_bytes);
-  if (record_bytes + kLeast > pool.usable_bytes()) [[unlikely]] {
-    throw UsageError("spawn: what the function captures does not fit on a stack of " +
-                     std::to_string(pool.usable_bytes()) +
-                     " bytes; capture a pointer to it or raise stack_bytes");
-  }
+namespace {
+
+// A record at the top of a stack of its own.
+[[gnu::noinline]] Fiber& make_record(EventLoop& loop, const SpawnOptions* options) {
+  StackPool& pool = loop.stacks(options == nullptr ? 0 : options->stack_bytes);
   const StackMemory stack = pool.acquire();
   sanitizer::unpoison(stack.low, stack.size());
-  const auto record =
-      (reinterpret_cast<std::uintptr_t>(stack.high) - record_bytes) & ~std::uintptr_t{63};
-  return {stack, reinterpret_cast<void*>(record)};
+  constexpr std::size_t kRecordBytes =
+      (sizeof(Fiber) + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1);
+  auto* const record = ::new (static_cast<void*>(stack.high - kRecordBytes)) Fiber(loop, stack);
+  loop.add(*record);
+  if (options != nullptr) record->name = options->name;
+  return *record;
 }
 
-void give_back(FiberPlace place) noexcept {
-  place.stack.pool->release(place.stack);
+}  // namespace
+
+void free_record(Fiber& fiber) noexcept {
+  if (fiber.loop != nullptr) fiber.loop->remove(fiber);
+  const StackMemory stack = fiber.stack;
+  fiber.~Fiber();
+  stack.pool->release(stack);
 }
 
-void start(Fiber& fiber, FiberOptions options, SourceLocation spawned_at) {
-  fiber.name = std::move(options.name);
-  fiber.spawned_at = spawned_at;
-  fiber.execution.frame = std::move(ResourceAccess::frame(fiber.resource)).release();
-  fiber.execution.resource = &fiber.resource;
-  fiber.execution.async_id = fiber.resource.async_id();
-  fiber.execution.trigger_async_id = fiber.resource.trigger_async_id();
-  fiber.context.execution = &fiber.execution;
-  void* const top = &fiber;
-  const auto bytes = static_cast<std::size_t>(static_cast<std::byte*>(top) - fiber.stack.low);
+namespace {
+
+// Gives the fiber a stack of its own to begin on, below its payload.
+[[gnu::noinline]] void begin_stack(Fiber& fiber, std::size_t payload_bytes) {
+  auto* const record = reinterpret_cast<std::byte*>(&fiber);
+  std::byte* const top =
+      record - ((payload_bytes + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1));
+  if (top < fiber.stack.low + kLeastStackBytes) raise_too_large(fiber);
+  const auto bytes = static_cast<std::size_t>(top - fiber.stack.low);
+  fiber.payload = top;
   sanitizer::prepare(fiber.context, fiber.stack.low, bytes);
   fiber.context.registers = boost::context::detail::make_fcontext(top, bytes, &fiber_entry);
-  fiber.cancel_requested = fiber.loop->is_stopping();
-  fiber.resumed_by = current_execution().async_id;
-  fiber.loop->add(fiber);
-  fiber.loop->make_ready(fiber);
 }
+
+[[gnu::noinline]] Fiber& make_fiber(EventLoop& loop, std::size_t payload_bytes,
+                                    const SpawnOptions* options) {
+  Fiber& fiber = make_record(loop, options);
+  const bool is_small = payload_bytes <= kSmallPayloadBytes;
+  fiber.is_ordinary = is_small && options == nullptr && !sanitizer::kAny;
+  begin_stack(fiber, is_small ? kSmallPayloadBytes : payload_bytes);
+  return fiber;
+}
+
+}  // namespace
+
+namespace {
+
+[[gnu::always_inline]] inline Fiber& begin(Fiber& fiber, const Fiber::Body& body,
+                                           const SourceLocation& spawned_at) {
+  fiber.state = Fiber::State::kRunnable;
+  fiber.attention = 0;
+  fiber.was_cancelled = fiber.is_detached = fiber.was_joined = false;
+  fiber.body = &body;
+  fiber.spawned_at = spawned_at;
+  const Execution& spawner = *thread_state.execution;  // a loop runs, so there is one
+  fiber.execution.frame = capture(spawner.frame).release();
+  fiber.execution.async_id = ++thread_state.last_async_id;
+  fiber.execution.trigger_async_id = fiber.resumed_by = spawner.async_id;
+  ResourceAccess::begin_without_frame(fiber.resource, fiber.execution.async_id, spawner.async_id);
+  fiber.loop->launch(fiber);
+  return fiber;
+}
+
+}  // namespace
+
+Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at) {
+  EventLoop* const loop = runtime_thread.loop;
+  Fiber* const idle = loop == nullptr ? nullptr : loop->take_idle();
+  if (idle == nullptr) [[unlikely]]
+    return start_fiber(body, spawned_at, 0, nullptr);
+  return begin(*idle, body, spawned_at);
+}
+
+[[gnu::noinline]] Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
+                                     std::size_t payload_bytes, const SpawnOptions* options) {
+  return begin(make_fiber(EventLoop::current("spawn"), payload_bytes, options), body, spawned_at);
+}
+
+namespace {
+
+[[gnu::noinline]] void detach_slowly(Fiber& fiber) noexcept {
+  if (fiber.failure != nullptr && !fiber.was_joined) report(fiber);
+  if (fiber.body->discard != nullptr) fiber.body->discard(fiber);
+  free_record(fiber);
+}
+
+}  // namespace
 
 void detach(Fiber& fiber) noexcept {
   if (!fiber.has_ended()) {
     fiber.is_detached = true;
     return;
   }
-  if (fiber.error != nullptr && !fiber.was_joined) report_unjoined(fiber);
-  if (fiber.loop != nullptr) {
-    fiber.loop->free(fiber);
-  } else {
-    free_record(fiber);
-  }
-}
-
-void free_record(Fiber& fiber) noexcept {
-  const StackMemory stack = fiber.stack;
-  fiber.body->destroy(fiber);
-  stack.pool->release(stack);
+  if (!fiber.is_ordinary) [[unlikely]]
+    return detach_slowly(fiber);
+  if (fiber.body->discard != nullptr) fiber.body->discard(fiber);
+  fiber.loop->keep_idle(fiber);
 }
 
 void wake(Fiber& fiber) noexcept {
   if (fiber.state != Fiber::State::kParked) return;
-  fiber.state = Fiber::State::kReady;
+  fiber.state = Fiber::State::kRunnable;
   fiber.resumed_by = current_execution().async_id;
   fiber.loop->make_ready(fiber);
 }
 
 void cancel(Fiber& fiber) noexcept {
   if (fiber.has_ended()) return;
-  fiber.cancel_requested = true;
+  fiber.attention |= Fiber::kCancelRequested;
   Wait* const wait = fiber.wait;
   if (fiber.state != Fiber::State::kParked || wait == nullptr || wait->is_over) return;
+  // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
+  if (fiber.context.exceptions.uncaught != 0) return;
   if (wait->abort != nullptr) std::exchange(wait->abort, nullptr)(*wait);
 }
 
 bool is_cancel_due(const Fiber& self) noexcept {
-  return self.cancel_requested && thread_exceptions->uncaught == 0;
+  return self.is_cancel_requested() && runtime_thread.exceptions->uncaught == 0;
 }
 
-Fiber& fiber_that_may_wait(const char* what) {
-  const EventLoop& loop = EventLoop::current(what);
-  Fiber* const self = loop.running();
-  if (!loop.may_wait()) [[unlikely]] {
-    throw UsageError(std::string(what) +
-                     ": a callback cannot wait; spawn() a fiber for it, or use the callback form");
-  }
-  if (thread_state.hooks_running != 0) [[unlikely]] {
+void raise_cannot_wait(const char* what) {
+  EventLoop::current(what);
+  if (thread_state.hooks_running != 0) {
     throw UsageError(std::string(what) + ": a hook cannot wait; record what is needed and return");
   }
-  if (is_cancel_due(*self)) [[unlikely]]
-    throw Cancelled();
-  return *self;
+  throw UsageError(std::string(what) +
+                   ": a callback cannot wait; spawn() a fiber for it, or use the callback form");
+}
+
+void check_may_wait(const char* what) {
+  if (runtime_thread.fiber == nullptr || thread_state.hooks_running != 0) raise_cannot_wait(what);
+  if (is_cancel_due(*runtime_thread.fiber)) throw Cancelled();
 }
 
 void park(Fiber& self, Wait& wait) noexcept {
@@ -177,7 +243,6 @@ void park(Fiber& self, Wait& wait) noexcept {
     self.state = Fiber::State::kParked;
     self.loop->leave(self);
   }
-  self.wait = nullptr;
 }
 
 void wait_ended(Fiber& fiber) {
@@ -192,17 +257,28 @@ void wait_ended(Fiber& fiber) {
                  [](Wait& aborted) {
                    Fiber& joined = *static_cast<JoinWait&>(aborted).joined;
                    aborted.is_over = true;
-                   wake(*joined.joiner);
+                   wake(*std::exchange(joined.joiner, nullptr));
                  }},
                 &fiber};
   fiber.joiner = &self;
   park(self, wait);
+  if (fiber.has_ended()) return;
   fiber.joiner = nullptr;
-  if (!fiber.has_ended()) throw Cancelled();
+  throw Cancelled();
+}
+
+void raise_no_task(const char* what) {
+  throw UsageError(std::string(what) + ": this task was detached or moved from");
+}
+void raise_joined_already() {
+  throw UsageError("join: this task has been joined already");
 }
 
 void raise_no_result(Fiber& fiber) {
-  if (fiber.error != nullptr) std::rethrow_exception(fiber.error);
+  if (fiber.failure != nullptr) std::rethrow_exception(fiber.failure->error);
+  // A stop cancels both at once: the joiner ends for its own sake, not for the other's.
+  const Fiber* const self = runtime_thread.fiber;
+  if (self != nullptr && is_cancel_due(*self)) throw Cancelled();
   uv_error(UV_ECANCELED, "join").raise();
 }
 

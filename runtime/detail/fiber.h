@@ -1,7 +1,11 @@
 // Fiber: a stack, what runs on it, and how it waits.
 //
-// The record lives at the top of the fiber's own stack, so a parked fiber costs
-// one page. It is a resource of type FIBER.
+// The record lives at the top of the fiber's own stack, with the payload (function
+// and result) right below, so a parked fiber costs one page. It is a resource of
+// type FIBER.
+//
+// An ordinary fiber that has ended stays as it is, its stack waiting in
+// fiber_entry(), for the next spawn to continue it with a new payload.
 //
 // The wake protocol. All of it happens on the loop's thread:
 //
@@ -10,13 +14,14 @@
 //    then it never does.
 // 2. Whoever ends the wait sets is_over and calls wake(). Waking a fiber that is
 //    not parked does nothing, so a wake can come early or twice.
-// 3. cancel() sets cancel_requested for good and asks the Wait to abort. The
+// 3. cancel() sets kCancelRequested for good and asks the Wait to abort. The
 //    fiber still parks until the operation has let go of it.
 // 4. Only a fiber itself ends it: it runs its function to the end.
 #pragma once
 
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <string>
 
 #include <weft/ctx/async_resource.h>
@@ -25,11 +30,23 @@
 #include <weft/runtime/detail/stack_context.h>
 #include <weft/runtime/detail/stack_pool.h>
 #include <weft/runtime/source_location.h>
+#include <weft/runtime/spawn_options.h>
 
 namespace weft::detail {
 
 class EventLoop;
 class Fiber;
+
+// What runtime/ knows of the running thread, beside ctx's ThreadState.
+struct RuntimeThread {
+  EventLoop* loop = nullptr;
+  // The fiber whose stack is current and which may wait: null on the loop's own
+  // stack, and in a callback that runs on a fiber's.
+  Fiber* fiber = nullptr;
+  ExceptionState* exceptions = nullptr;  // the C++ runtime's, exchanged at each switch
+};
+extern constinit thread_local RuntimeThread runtime_thread
+    __attribute__((tls_model("initial-exec")));
 
 // One wait of one fiber; lives on its stack.
 struct Wait {
@@ -42,71 +59,80 @@ struct Wait {
 class Fiber : public Runnable {
  public:
   enum class State : unsigned char {
-    kReady,    // in the loop's ready queue; runs in its turn
-    kRunning,  // the loop's running fiber
-    kParked,   // in no queue; its Wait's operation wakes it
-    kEnded,    // its function returned; the record waits for its Task to be dropped
+    kRunnable,  // running, or in the loop's ready queue
+    kParked,    // in no queue; its Wait's operation wakes it
+    kEnded,     // its function returned; the record waits for its Task to be dropped
+    kIdle,      // ended and let go; in the loop's list of records for the next spawn
   };
 
-  // What a typed fiber does: run calls the function and keeps its result,
-  // discard drops that, destroy ends the record.
+  enum Attention : unsigned char {
+    kCancelRequested = 1,  // stays for good
+    kEmitEnter = 2,        // it was left or is entered while a hook listens
+    kEventsOver = 4,       // its last `after` was emitted; only destructors run
+  };
+
+  // What a typed fiber does (typed_fiber.h): run calls the function and keeps its
+  // result; discard drops that, and is null where there is nothing to destroy.
   struct Body {
     void (*run)(Fiber& fiber);
     void (*discard)(Fiber& fiber) noexcept;
-    void (*destroy)(Fiber& fiber) noexcept;
   };
 
-  Fiber(const Body& body, StackMemory stack);
+  // What its function threw, and the context it did so in, until somebody joins.
+  struct Failure {
+    std::exception_ptr error;
+    FrameRef frame;
+  };
+
+  Fiber(EventLoop& of, const StackMemory& memory) noexcept;
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
+  ~Fiber() = default;
 
-  bool has_ended() const noexcept { return state == State::kEnded; }
-
+  bool has_ended() const noexcept { return state >= State::kEnded; }
+  bool is_cancel_requested() const noexcept { return (attention & kCancelRequested) != 0; }
   // The loop's and fiber.cpp's; nobody else writes them.
-  State state = State::kReady;
-  bool cancel_requested = false;
+  State state = State::kRunnable;
+  // What to look at when it runs again, as one byte: a switch tests it once.
+  unsigned char attention = 0;
   bool was_cancelled = false;  // ended by letting Cancelled pass
   bool is_detached = false;    // no Task refers to it: the record dies with the function
   bool was_joined = false;     // somebody took the result or the error
-  const Body* body;
+  // Its record and stack may be used again as they are: it was spawned without
+  // options and with a small payload, did not fail, and its loop lives.
+  bool is_ordinary = true;
   EventLoop* loop;  // null once that is gone
   StackContext context;
   Execution execution;
+  const Body* body = nullptr;
+  void* payload = nullptr;  // the function and its result, below the record
+  StackMemory stack;
   AsyncResource resource;
   AsyncId resumed_by = 0;   // the resource whose callback made it ready last
-  Wait* wait = nullptr;     // null unless parked
+  Wait* wait = nullptr;     // while parked
   Fiber* joiner = nullptr;  // parked in join() of this fiber
-  StackMemory stack;
-  std::exception_ptr error;   // what its function threw
-  FrameRef error_frame;       // where, for the uncaught handler; set while nobody joined
-  Fiber* previous = nullptr;  // among the loop's fibers
-  Fiber* following = nullptr;
-  std::string name;
+  std::unique_ptr<Failure> failure;
   SourceLocation spawned_at;
-
- protected:
-  ~Fiber() = default;
+  std::string name;
+  Fiber* previous = nullptr;  // among the loop's records
+  Fiber* following = nullptr;
+  Fiber* next_idle = nullptr;
 };
 
-struct FiberOptions {
-  std::string name = {};        // for reports; default: where it was spawned
-  std::size_t stack_bytes = 0;  // 0: the loop's default
-};
+// Room for a payload below every ordinary record.
+inline constexpr std::size_t kSmallPayloadBytes = 256;
 
-// Memory for a record of `record_bytes` at the top of a fresh stack.
-// Errors: UsageError outside of a loop; std::bad_alloc.
-struct FiberPlace {
-  StackMemory stack;
-  void* record;
-};
-FiberPlace take_fiber_place(std::size_t record_bytes, std::size_t stack_bytes);
-void give_back(FiberPlace place) noexcept;
+// A ready fiber with room for a payload, which the caller puts in place at once: a
+// small one, or one of `payload_bytes`. `options` may be null.
+// Errors: UsageError outside of a loop, or when the payload does not fit; std::bad_alloc.
+Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at);
+Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
+                   std::size_t payload_bytes, const SpawnOptions* options);
 
-// Makes a new fiber ready.
-void start(Fiber& fiber, FiberOptions options, SourceLocation spawned_at);
+// The record and its stack go.
+void free_record(Fiber& fiber) noexcept;
 // Its Task is gone: frees it, at once or when it ends.
 void detach(Fiber& fiber) noexcept;
-void free_record(Fiber& fiber) noexcept;
 void cancel(Fiber& fiber) noexcept;
 void wake(Fiber& fiber) noexcept;
 // Waits until `fiber` has ended.
@@ -114,9 +140,21 @@ void wait_ended(Fiber& fiber);
 
 // The running fiber, which may wait here and now.
 // Errors: UsageError outside of a fiber or inside a hook; Cancelled.
-Fiber& fiber_that_may_wait(const char* what);
+void check_may_wait(const char* what);
+inline Fiber& fiber_that_may_wait(const char* what) {
+  Fiber* const self = runtime_thread.fiber;
+  if (self == nullptr || thread_state.hooks_running != 0 || self->attention != 0) [[unlikely]] {
+    check_may_wait(what);
+  }
+  return *self;
+}
 // Parks `self`, the running fiber, until `wait` is over.
 void park(Fiber& self, Wait& wait) noexcept;
+// Misuses of a Task.
+[[noreturn]] void raise_no_task(const char* what);
+[[noreturn]] void raise_joined_already();
+// Throws the UsageError of fiber_that_may_wait().
+[[noreturn]] void raise_cannot_wait(const char* what);
 // Whether Cancelled is to be thrown at `self`: not while an exception unwinds its
 // stack, where a second one would end the process.
 bool is_cancel_due(const Fiber& self) noexcept;

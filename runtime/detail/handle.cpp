@@ -1,3 +1,5 @@
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/handle.h>
 #include <weft/runtime/detail/loop.h>
 
@@ -11,14 +13,27 @@ Handle::Handle(EventLoop& loop, ResourceType type, const AsyncResourceOptions& o
 void Handle::close() noexcept {
   if (state_ != State::kOpen) return;
   state_ = State::kClosing;
-  uv_close(raw(), [](uv_handle_t* closed) {
-    Handle* const self = &from(closed->data);
-    self->on_closed();
-    self->loop_->remove(*self);
-    self->state_ = State::kClosed;
-    ResourceAccess::end(self->resource_);
-    if (!self->is_owned_) delete self;
-  });
+  uv_close(raw(), [](uv_handle_t* closed) { from(closed->data).end_close(); });
+}
+
+void Handle::end_close() noexcept {
+  end_pending();
+  close_handler_.call(*loop_, resource_);
+  drop_handlers();
+  close_handler_.clear();
+  has_ended_ = true;
+  closed_.complete(*loop_, resource_, {});
+  loop_->remove(*this);
+  state_ = State::kClosed;
+  ResourceAccess::end(resource_);
+  if (!is_owned_) delete this;
+}
+
+std::optional<Result<void>> Handle::closed(Callback<void>& done) {
+  if (has_ended_) return Result<void>();
+  if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
+  closed_ = Completion<void>(std::move(done));
+  return std::nullopt;
 }
 
 void DropHandle::operator()(Handle* handle) const noexcept {
@@ -26,6 +41,8 @@ void DropHandle::operator()(Handle* handle) const noexcept {
 }
 
 void Handle::drop() noexcept {
+  // On another thread there is nobody to tell: a destructor cannot throw.
+  WEFT_CHECK(state_ == State::kClosed || loop_ == EventLoop::current_or_null());
   is_owned_ = false;
   if (state_ == State::kClosed) {
     delete this;

@@ -7,13 +7,18 @@
 //
 // 1. The block is freed when it is closed and nobody owns it, whichever is last:
 //    an owner may outlive the loop.
-// 2. on_closed() runs exactly once, on the loop's thread, before that.
+// 2. A close ends in one order, once, on the loop's thread: what is pending, the
+//    close handler, the other handlers (which may own the block's owner: with them
+//    the cycle goes), whoever waits for the close.
 // 3. Only this file calls uv_close.
 #pragma once
+
+#include <optional>
 
 #include <uv.h>
 
 #include <weft/ctx/async_resource.h>
+#include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/drop_handle.h>
 
 namespace weft::detail {
@@ -31,6 +36,10 @@ class Handle {
   bool is_closing() const noexcept { return state_ != State::kOpen; }
   bool is_closed() const noexcept { return state_ == State::kClosed; }
 
+  void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
+  // Leaf: the close has ended.
+  std::optional<Result<void>> closed(Callback<void>& done);
+
   EventLoop& loop() const noexcept { return *loop_; }
   AsyncResource& resource() noexcept { return resource_; }
   const AsyncResource& resource() const noexcept { return resource_; }
@@ -44,8 +53,9 @@ class Handle {
   // What libuv's callbacks find in `data`, always as a Handle.
   void set_data() noexcept { raw()->data = this; }
   static Handle& from(void* data) noexcept { return *static_cast<Handle*>(data); }
-  // Ends what is pending. The block may be freed when this returns.
-  virtual void on_closed() noexcept = 0;
+  // The two steps of a close that a kind of handle has of its own.
+  virtual void end_pending() noexcept = 0;
+  virtual void drop_handlers() noexcept = 0;
 
  private:
   friend class EventLoop;
@@ -58,11 +68,15 @@ class Handle {
   };
 
   void drop() noexcept;
+  void end_close() noexcept;
 
   EventLoop* loop_;
   AsyncResource resource_;
   State state_ = State::kOpen;
   bool is_owned_ = true;
+  bool has_ended_ = false;  // handlers are gone and pending operations called back
+  Completion<void> closed_;
+  PersistentHandler<> close_handler_;
   Handle* previous_ = nullptr;  // among the loop's handles
   Handle* following_ = nullptr;
 };

@@ -1,19 +1,19 @@
+#include <algorithm>
 #include <csignal>
 
+#include <weft/ctx/detail/hook_table.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/handle.h>
+#include <weft/runtime/detail/leave.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/report.h>
-#include <weft/runtime/detail/stack_overflow.h>
 #include <weft/runtime/detail/switch.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/error.h>
 
 namespace weft::detail {
 namespace {
-
-constinit thread_local EventLoop* thread_loop __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // Node's bound: a queue of destroys this long does not wait for the check phase.
 constexpr std::size_t kDestroysMax = 16384;
@@ -24,16 +24,18 @@ uv_handle_t* as_handle(auto* handle) noexcept {
 
 }  // namespace
 
+constinit thread_local RuntimeThread runtime_thread __attribute__((tls_model("initial-exec")));
+
 EventLoop* EventLoop::current_or_null() noexcept {
-  return thread_loop;
+  return runtime_thread.loop;
 }
 
 EventLoop& EventLoop::current(const char* what) {
-  if (thread_loop == nullptr) [[unlikely]] {
+  if (runtime_thread.loop == nullptr) [[unlikely]] {
     throw UsageError(std::string(what) +
                      ": no loop runs on this thread; call it from inside weft::run()");
   }
-  return *thread_loop;
+  return *runtime_thread.loop;
 }
 
 EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
@@ -41,7 +43,7 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
       options_(std::move(options)),
       clock_(clock),
       outer_execution_(&current_execution()),
-      budget_(options_.resume_budget),
+      budget_(static_cast<int>(options_.resume_budget)),
       immediates_(*this),
       timers_(*this),
       remote_(std::make_shared<RemoteQueue>(*this)) {
@@ -49,13 +51,14 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
   uv_update_time(uv_);
   if (clock == Clock::kVirtual) timers_.use_virtual_time();
   HookTable::of_this_thread().set_error_policy(options_.hook_errors);
+  stack_pools_.emplace_back(
+      new StackPool(options_.stack_bytes, best_stack_guards(), protect_budget()));
   open_handles();
-  bind_switch_to_thread();
-  watch_for_overflow();
   context_.execution = &execution_;
   sanitizer::adopt_thread_stack(context_);
   thread_state.execution = &execution_;
-  thread_loop = this;
+  runtime_thread = {this, nullptr, exceptions_of_thread()};
+  thread_state.hooks_changed = [] { runtime_thread.loop->stop_direct(); };
 }
 
 EventLoop::~EventLoop() {
@@ -66,8 +69,13 @@ EventLoop::~EventLoop() {
     if (!closed) report_open_handles(&own_uv_);
     WEFT_CHECK(closed);
   }
-  for (Fiber* held = fibers_; held != nullptr; held = held->following) held->loop = nullptr;
-  thread_loop = nullptr;
+  while (Fiber* const fiber = take_idle()) free_record(*fiber);
+  for (Fiber* held = fibers_; held != nullptr; held = held->following) {
+    held->loop = nullptr;
+    held->is_ordinary = false;
+  }
+  runtime_thread = {};
+  thread_state.hooks_changed = nullptr;
   thread_state.execution = outer_execution_;
 }
 
@@ -112,20 +120,8 @@ void EventLoop::close_own_handles() noexcept {
 
 // --- fibers ---
 
-void EventLoop::add(Fiber& fiber) noexcept {
-  fiber.following = fibers_;
-  if (fibers_ != nullptr) fibers_->previous = &fiber;
-  fibers_ = &fiber;
-  ++fiber_count_;
-}
-
-void EventLoop::free(Fiber& fiber) noexcept {
-  (fiber.previous != nullptr ? fiber.previous->following : fibers_) = fiber.following;
-  if (fiber.following != nullptr) fiber.following->previous = fiber.previous;
-  free_record(fiber);
-}
-
 StackPool& EventLoop::stacks(std::size_t stack_bytes) {
+  if (stack_bytes == 0) return *stack_pools_.front();
   for (const auto& pool : stack_pools_) {
     if (pool->usable_bytes() - stack_bytes < 4096) return *pool;  // rounded up to pages
   }
@@ -133,34 +129,68 @@ StackPool& EventLoop::stacks(std::size_t stack_bytes) {
   return *stack_pools_.back();
 }
 
-// The stack to go on with: the next fiber's, or the loop's own.
-StackContext& EventLoop::next_stack() noexcept {
-  Runnable* const next = ready_.front();
-  if (next == nullptr || !next->is_fiber || budget_ == 0) {
-    running_ = nullptr;
-    return context_;
+const Fiber* EventLoop::find_by_stack(const void* address) const noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  for (const Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) {
+    const auto low = reinterpret_cast<std::uintptr_t>(fiber->stack.low);
+    const auto high = reinterpret_cast<std::uintptr_t>(fiber->stack.high);
+    if (at >= low - StackPool::kGuardBytes && at < high) return fiber;
   }
+  return nullptr;
+}
+
+// Takes the fiber to go on with; null when the loop's own stack is next: for a
+// microtask, because nothing is ready, or because the budget is spent.
+Fiber* EventLoop::next_fiber() noexcept {
+  stop_direct();
+  const Runnable* const next = ready_.front();
+  if (next == nullptr || !next->is_fiber || budget_ <= 0) return nullptr;
   --budget_;
-  ready_.pop();
-  running_ = static_cast<Fiber*>(next);
-  running_->state = Fiber::State::kRunning;
-  return running_->context;
+  auto& fiber = static_cast<Fiber&>(ready_.pop());
+  if (thread_state.hook_mask != 0) {
+    if ((fiber.attention & Fiber::kEventsOver) == 0) fiber.attention |= Fiber::kEmitEnter;
+  } else if (microtasks_ == 0) {
+    direct_ = std::exchange(budget_, 0);
+  }
+  return &fiber;
 }
 
-void EventLoop::leave(Fiber& self) noexcept {
-  if (thread_state.hook_mask != 0) [[unlikely]]
+void EventLoop::leave_slowly(Fiber& self) noexcept {
+  if (thread_state.hook_mask != 0 && (self.attention & Fiber::kEventsOver) == 0) {
     emit_leave(self.execution);
-  StackContext& to = next_stack();
-  if (running_ != &self) switch_stack(self.context, to);
-  if (thread_state.hook_mask != 0) [[unlikely]]
-    emit_enter(self.execution);
+  }
+  Fiber* const next = next_fiber();
+  if (next != &self) {
+    runtime_thread.fiber = next;
+    switch_stack(self.context, next == nullptr ? context_ : next->context,
+                 *runtime_thread.exceptions);
+  }
+  if (self.attention != 0) came_back(self);
 }
 
-void EventLoop::leave_for_good(Fiber& self) noexcept {
+void EventLoop::came_back(Fiber& self) noexcept {
+  if ((self.attention & Fiber::kEmitEnter) == 0) return;
+  self.attention &= static_cast<unsigned char>(~Fiber::kEmitEnter);
+  emit_enter(self.execution);
+}
+
+void EventLoop::yield_slowly(Fiber& self) {
+  if (thread_state.hooks_running != 0) raise_cannot_wait("yield");
+  self.loop->ready_.push(self);
+  self.loop->leave_slowly(self);
+  if (is_cancel_due(self)) throw Cancelled();
+}
+
+void EventLoop::came_back_from_yield(Fiber& self) {
+  came_back(self);
+  if (is_cancel_due(self)) throw Cancelled();
+}
+
+// The record, and the stack below it, may be somebody else's before we have left.
+void EventLoop::leave_for_good(Fiber& self, StackContext& to) noexcept {
   ended_ = self.context;
-  StackContext& to = next_stack();
-  if (self.is_detached) free(self);
-  leave_stack(ended_, to);
+  if (self.is_detached) detach(self);
+  leave_stack(ended_, to, *runtime_thread.exceptions);
 }
 
 // --- the turn ---
@@ -184,11 +214,13 @@ bool EventLoop::has_work_left() const noexcept {
 
 void EventLoop::add_tick(std::unique_ptr<Tick> tick) {
   ticks_.push_back(std::move(tick));
-  if (depth_ == 0 && running_ == nullptr) [[unlikely]]
+  if (depth_ == 0 && runtime_thread.fiber == nullptr) [[unlikely]]
     wake_up();
 }
 
 void EventLoop::add_microtask(std::unique_ptr<Microtask> task) noexcept {
+  ++microtasks_;
+  stop_direct();
   make_ready(*task.release());
 }
 
@@ -200,18 +232,24 @@ void EventLoop::run_tick() noexcept {
 
 // Runs microtasks and fibers; false when the budget ended before the queue.
 bool EventLoop::run_ready() noexcept {
-  while (Runnable* const next = ready_.front()) {
-    if (budget_ == 0) return false;
-    if (next->is_fiber) {
-      switch_stack(context_, next_stack());
+  while (!ready_.is_empty()) {
+    if (Fiber* const next = next_fiber()) {
+      runtime_thread.fiber = next;
+      switch_stack(context_, next->context, *runtime_thread.exceptions);
       continue;
     }
+    if (budget_ <= 0) return false;
     --budget_;
-    ready_.pop();
-    const std::unique_ptr<Microtask> task(static_cast<Microtask*>(next));
+    --microtasks_;
+    const std::unique_ptr<Microtask> task(static_cast<Microtask*>(&ready_.pop()));
     call(task->resource, [&task] { task->callback(); });
   }
   return true;
+}
+
+void EventLoop::refill_budget() noexcept {
+  direct_ = 0;
+  budget_ = static_cast<int>(options_.resume_budget);
 }
 
 void EventLoop::drain() noexcept {
@@ -227,14 +265,27 @@ void EventLoop::drain() noexcept {
   draining_ = false;
 }
 
+// Lets go of records beyond those worth keeping, the coldest, a batch at a time.
+void EventLoop::trim_records() noexcept {
+  if (record_count_ - fiber_count_ < 2 * StackPool::kWarmMax) return;
+  Fiber* last_kept = idle_records_;
+  for (std::size_t i = 1; i < StackPool::kWarmMax && last_kept != nullptr; ++i) {
+    last_kept = last_kept->next_idle;
+  }
+  if (last_kept == nullptr) return;
+  Fiber* cold = std::exchange(last_kept->next_idle, nullptr);
+  while (cold != nullptr) free_record(*std::exchange(cold, cold->next_idle));
+}
+
 // Before poll: what the caller's own libuv callbacks made ready runs here.
 void EventLoop::on_prepare() noexcept {
-  if (has_work_left()) drain();
+  if (!ready_.is_empty() || !ticks_.empty()) drain();
   update_idle();
 }
 
 void EventLoop::on_check() noexcept {
-  budget_ = options_.resume_budget;
+  refill_budget();
+  trim_records();
   drain_destroys();
   if (!ready_.is_empty() || !ticks_.empty()) drain();
   if (!immediates_.is_empty()) immediates_.run();
@@ -262,8 +313,9 @@ std::uint64_t EventLoop::now_ms() const noexcept {
 void EventLoop::run() {
   // The main fiber's first slice is the main script: ticks come right after it.
   budget_ = 1;
+  direct_ = 0;
   run_ready();
-  budget_ = options_.resume_budget;
+  refill_budget();
   drain();
   update_idle();
   if (!stopping_) run_turns();
@@ -275,14 +327,18 @@ void EventLoop::run_turns() {
   for (;;) {
     const bool alive = uv_run(uv_, UV_RUN_DEFAULT) != 0;
     if (stopping_) return;
-    if (alive) return;  // the caller's own uv_stop()
+    if (alive) return;      // the caller's own uv_stop()
+    remote_->run_posted();  // libuv does not poll for a loop that nothing keeps alive
     drain_destroys();
     drain();
+    if (stopping_) return;
     update_idle();
     if (uv_loop_alive(uv_)) continue;
     if (fiber_count_ > 0 && !has_unreferenced_wakers()) {
-      stop(std::make_exception_ptr(Deadlock("deadlock: every fiber waits, nothing can wake one\n" +
-                                            describe_waiting_fibers())));
+      const Deadlock deadlock("deadlock: every fiber waits, nothing can wake one\n" +
+                              describe_waiting_fibers());
+      report(deadlock);
+      stop(std::make_exception_ptr(deadlock));
     }
     return;
   }
@@ -309,7 +365,8 @@ void EventLoop::stop(std::exception_ptr error) noexcept {
 void EventLoop::finish_turns() noexcept {
   stop(nullptr);
   for (;;) {
-    budget_ = options_.resume_budget;
+    refill_budget();
+    remote_->run_posted();
     drain();
     drain_destroys();
     timers_.clear_all();
@@ -319,11 +376,13 @@ void EventLoop::finish_turns() noexcept {
         handle->close();
       }
     }
-    const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty();
+    // A lookup that runs cannot be stopped, and the loop cannot close before it ends.
+    const bool in_flight = uv_ == &own_uv_ && uv_->active_reqs.count > 0;
+    const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty() && !in_flight;
     if (idle && fiber_count_ == 0 && remote_->try_end()) break;
     update_idle();
     if (idle && (uv_ != &own_uv_ || !uv_loop_alive(uv_))) end_stuck_waits();
-    uv_run(uv_, idle ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    uv_run(uv_, UV_RUN_ONCE);
   }
   drain_destroys();
 }
@@ -338,7 +397,7 @@ void EventLoop::end_stuck_waits() noexcept {
 }
 
 void EventLoop::uncaught(std::exception_ptr error) noexcept {
-  ++depth_;
+  const InCallback no_waiting(*this);
   if (options_.on_uncaught) {
     try {
       options_.on_uncaught(error);
@@ -351,7 +410,6 @@ void EventLoop::uncaught(std::exception_ptr error) noexcept {
     report_uncaught(*this, error);
     stop(std::move(error));
   }
-  --depth_;
 }
 
 // --- handles ---

@@ -6,13 +6,14 @@
 // the turn's budget of resumes is spent. Invariants:
 //
 // 1. User code runs only inside call() or on a fiber.
-// 2. running_ is the fiber whose stack is current; null on the loop's own stack.
+// 2. runtime_thread.fiber is the running fiber, while it may wait.
 // 3. A fiber that leaves switches straight to the next ready fiber; to the loop's
 //    stack only when a microtask is next, nothing is, or the budget is spent.
 // 4. What is left over keeps the idle handle active, so that poll does not block.
 // 5. The loop ends with no fiber, no handle and no posted function left.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -26,6 +27,7 @@
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/ready_queue.h>
 #include <weft/runtime/detail/remote_queue.h>
+#include <weft/runtime/detail/stack_overflow.h>
 #include <weft/runtime/detail/stack_pool.h>
 #include <weft/runtime/detail/tasks.h>
 #include <weft/runtime/detail/timers.h>
@@ -59,8 +61,8 @@ class EventLoop {
   // The one way from libuv into user code: `fn` runs as `resource` in `frame`.
   template <typename F>
   void call(AsyncResource& resource, FrameRef frame, F&& fn) noexcept {
-    ++depth_;
     {
+      const InCallback no_waiting(*this);
       const CallScope scope(resource, std::move(frame));
       try {
         fn();
@@ -68,30 +70,73 @@ class EventLoop {
         uncaught(std::current_exception());
       }
     }
-    if (--depth_ == 0 && running_ == nullptr) drain();
+    if (depth_ == 0 && runtime_thread.fiber == nullptr) drain();
   }
   template <typename F>
   void call(AsyncResource& resource, F&& fn) noexcept {
     call(resource, ResourceAccess::frame(resource), std::forward<F>(fn));
   }
 
+  // While one lives, the code that runs may not wait.
+  class InCallback {
+   public:
+    explicit InCallback(EventLoop& loop) noexcept
+        : loop_(loop), fiber_(std::exchange(runtime_thread.fiber, nullptr)) {
+      ++loop_.depth_;
+    }
+    InCallback(const InCallback&) = delete;
+    InCallback& operator=(const InCallback&) = delete;
+    ~InCallback() {
+      --loop_.depth_;
+      runtime_thread.fiber = fiber_;
+    }
+
+   private:
+    EventLoop& loop_;
+    Fiber* fiber_;
+  };
+
   // Fibers.
-  Fiber* running() const noexcept { return running_; }
   void make_ready(Runnable& item) noexcept {
     ready_.push(item);
-    if (depth_ == 0 && running_ == nullptr) [[unlikely]]
+    if (depth_ == 0 && runtime_thread.fiber == nullptr) [[unlikely]]
       wake_up();
   }
-  void leave(Fiber& self) noexcept;
-  [[noreturn]] void leave_for_good(Fiber& self) noexcept;
-  void add(Fiber& fiber) noexcept;
-  void ended(Fiber& /*fiber*/) noexcept { --fiber_count_; }
-  StackPool& stacks(std::size_t stack_bytes);
-  // The record of a fiber that has ended, and its stack, go.
-  void free(Fiber& fiber) noexcept;
-  // Whether code on the loop's or a fiber's stack may wait: not inside a callback.
-  bool may_wait() const noexcept { return running_ != nullptr && depth_ == 0; }
-  std::size_t default_stack_bytes() const noexcept { return options_.stack_bytes; }
+  void leave(Fiber& self) noexcept;  // leave.h
+  void yield(Fiber& self);           // leave.h
+  // Returns when the stack is continued for another fiber.
+  void leave_ended(Fiber& self) noexcept;  // leave.h
+  void add(Fiber& fiber) noexcept {
+    fiber.following = fibers_;
+    if (fibers_ != nullptr) fibers_->previous = &fiber;
+    fibers_ = &fiber;
+    ++record_count_;
+  }
+  void remove(Fiber& fiber) noexcept {
+    (fiber.previous != nullptr ? fiber.previous->following : fibers_) = fiber.following;
+    if (fiber.following != nullptr) fiber.following->previous = fiber.previous;
+    --record_count_;
+  }
+  // A record for the next spawn; null when none is kept.
+  Fiber* take_idle() noexcept {
+    Fiber* const fiber = idle_records_;
+    if (fiber != nullptr) idle_records_ = fiber->next_idle;
+    return fiber;
+  }
+  // The record of an ordinary fiber that ended and was let go.
+  void keep_idle(Fiber& fiber) noexcept {
+    fiber.state = Fiber::State::kIdle;
+    fiber.next_idle = std::exchange(idle_records_, &fiber);
+  }
+  void launch(Fiber& fiber) noexcept {
+    if (stopping_) [[unlikely]]
+      fiber.attention |= Fiber::kCancelRequested;
+    ++fiber_count_;
+    make_ready(fiber);
+  }
+  StackPool& stacks(std::size_t stack_bytes);  // 0: the default
+  // The fiber whose stack, or whose guard below it, holds `address`; null when none does.
+  const Fiber* find_by_stack(const void* address) const noexcept;
 
   // Ticks, microtasks and immediates (tasks.h), timers (timers.h).
   void add_tick(std::unique_ptr<Tick> tick);
@@ -138,10 +183,19 @@ class EventLoop {
   void drain() noexcept;
   void run_tick() noexcept;
   bool run_ready() noexcept;
-  StackContext& next_stack() noexcept;
+  Fiber* next_fiber() noexcept;
+  void go_to(Fiber& self, Fiber& next) noexcept;  // leave.h
+  void leave_slowly(Fiber& self) noexcept;
+  void leave_for_good(Fiber& self, StackContext& to) noexcept;
+  static void came_back(Fiber& self) noexcept;
+  static void yield_slowly(Fiber& self);
+  static void came_back_from_yield(Fiber& self);
+  void stop_direct() noexcept { budget_ += std::max(std::exchange(direct_, 0), 0); }
   void on_prepare() noexcept;
   void on_check() noexcept;
   void update_idle() noexcept;
+  void trim_records() noexcept;
+  void refill_budget() noexcept;
   bool has_work_left() const noexcept;
   bool has_unreferenced_wakers() const noexcept;
   void run_turns();
@@ -158,17 +212,23 @@ class EventLoop {
   Execution* outer_execution_;
 
   ReadyQueue ready_;
-  Fiber* running_ = nullptr;
   StackContext context_;  // the loop's own stack while a fiber runs
   unsigned depth_ = 0;    // of call()
-  unsigned budget_;       // resumes left in this turn
+  // Resumes left in this turn. Those in direct_ may go straight from fiber to fiber;
+  // it is 0 while a microtask is ready or a hook is enabled.
+  int direct_ = 0;
+  int budget_;
+  std::size_t microtasks_ = 0;  // in the ready queue
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;
   std::exception_ptr error_;
 
-  std::vector<std::unique_ptr<StackPool, RetireStackPool>> stack_pools_;  // one a size
-  Fiber* fibers_ = nullptr;      // also those that have ended while a Task holds them
+  std::vector<std::unique_ptr<StackPool, RetireStackPool>>
+      stack_pools_;                // one a size, the default's first
+  Fiber* fibers_ = nullptr;        // all records: also of those that have ended
+  Fiber* idle_records_ = nullptr;  // records for the next spawns, the warmest first
+  std::size_t record_count_ = 0;
   std::size_t fiber_count_ = 0;  // that have not ended
   StackContext ended_;           // of the fiber that ended last
   Handle* handles_ = nullptr;
@@ -177,6 +237,7 @@ class EventLoop {
   Timers timers_;
   std::shared_ptr<RemoteQueue> remote_;  // shared with Loop handles on any thread
 
+  OverflowWatch overflow_watch_;
   uv_prepare_t prepare_;
   uv_check_t check_;
   uv_idle_t idle_;

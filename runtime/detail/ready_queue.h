@@ -28,6 +28,13 @@ class ReadyQueue {
     if (first_ == nullptr) end_ = &first_;
     return item;
   }
+  // pop() and push(item) at once, of a queue that is not empty.
+  Runnable& rotate(Runnable& item) noexcept {
+    push(item);
+    Runnable& first = *first_;
+    first_ = first.next;
+    return first;
+  }
   bool is_empty() const noexcept { return first_ == nullptr; }
 
  private:

@@ -17,7 +17,7 @@ std::string label(const AsyncResource& resource) {
 
 std::string label(const Fiber& fiber) {
   std::string text = label(fiber.resource);
-  if (!fiber.name.empty()) text += " '" + fiber.name + "'";
+  if (!fiber.name.empty()) text.append(" '").append(fiber.name).append("'");
   text += " (spawned at ";
   text += fiber.spawned_at.file;
   return text + ":" + std::to_string(fiber.spawned_at.line) + ")";
@@ -65,6 +65,10 @@ std::string EventLoop::describe_waiting_fibers() const {
     text += "\n";
   }
   return text;
+}
+
+void report(const Deadlock& deadlock) noexcept {
+  std::fprintf(stderr, "weft: %s", deadlock.what());
 }
 
 void report_uncaught(const EventLoop& loop, const std::exception_ptr& error) noexcept {

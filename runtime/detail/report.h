@@ -3,11 +3,15 @@
 
 #include <exception>
 
+#include <weft/runtime/error.h>
+
 struct uv_loop_s;
 
 namespace weft::detail {
 
 class EventLoop;
+
+void report(const Deadlock& deadlock) noexcept;
 
 void report_uncaught(const EventLoop& loop, const std::exception_ptr& error) noexcept;
 void report_open_handles(uv_loop_s* loop) noexcept;

@@ -34,6 +34,13 @@
 
 namespace weft::detail::sanitizer {
 
+// Whether some sanitizer watches stacks: then none is continued for another fiber.
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+inline constexpr bool kAny = true;
+#else
+inline constexpr bool kAny = false;
+#endif
+
 // Before the first switch from the thread's own stack.
 inline void adopt_thread_stack([[maybe_unused]] StackContext& context) noexcept {
 #ifdef WEFT_TSAN
@@ -75,6 +82,14 @@ inline void leaving([[maybe_unused]] StackContext& from,
 // The fiber that ended last: TSan's record of it can only be destroyed from another stack.
 inline thread_local void* tsan_ended = nullptr;
 #endif
+
+// What the two below and arrived() need of a stack whose record is about to go.
+inline void keep([[maybe_unused]] StackContext& kept,
+                 [[maybe_unused]] const StackContext& of) noexcept {
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+  kept = of;
+#endif
+}
 
 inline void leaving_for_good([[maybe_unused]] StackContext& from,
                              [[maybe_unused]] StackContext& to) noexcept {

@@ -11,6 +11,7 @@ struct Execution;
 struct ExceptionState {
   void* caught = nullptr;
   unsigned int uncaught = 0;
+  unsigned int padding = 0;  // copied along: 16 bytes move in one instruction
 };
 
 struct StackContext {

@@ -3,11 +3,10 @@
 // there before (a debugger's, a sanitizer's, or the default, which dumps core).
 //
 // Everything here runs in a signal handler: no allocation, no stdio.
-#include <array>
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <unistd.h>
 
@@ -50,11 +49,12 @@ class Line {
 
 void report_if_overflow(const void* address) {
   const EventLoop* const loop = EventLoop::current_or_null();
-  if (loop == nullptr || loop->running() == nullptr) return;
-  const Fiber& fiber = *loop->running();
+  const Fiber* const found = loop == nullptr ? nullptr : loop->find_by_stack(address);
+  if (found == nullptr) return;
+  const Fiber& fiber = *found;
   const auto fault = reinterpret_cast<std::uintptr_t>(address);
   const auto low = reinterpret_cast<std::uintptr_t>(fiber.stack.low);
-  if (fault >= low || fault < low - StackPool::kGuardBytes) return;
+  if (fault >= low) return;  // a fault in the usable part has another cause
   Line line;
   line << "weft: stack overflow in FIBER " << fiber.resource.async_id();
   if (!fiber.name.empty()) line << " '" << fiber.name.c_str() << "'";
@@ -70,43 +70,42 @@ void on_fault(int signal, siginfo_t* info, void* /*context*/) {
   ::sigaction(signal, signal == SIGSEGV ? &outer_segv : &outer_bus, nullptr);
 }
 
-// Gives the thread a signal stack while it lives, unless it has one.
-class SignalStack {
- public:
-  SignalStack() {
-    stack_t current;
-    if (::sigaltstack(nullptr, &current) != 0 || (current.ss_flags & SS_DISABLE) == 0) return;
-    memory_ = std::make_unique<std::byte[]>(kSignalStackBytes);
-    stack_t ours{};
-    ours.ss_sp = memory_.get();
-    ours.ss_size = kSignalStackBytes;
-    ::sigaltstack(&ours, nullptr);
-  }
-  SignalStack(const SignalStack&) = delete;
-  SignalStack& operator=(const SignalStack&) = delete;
-  ~SignalStack() {
-    if (memory_ == nullptr) return;
-    stack_t none{};
-    none.ss_flags = SS_DISABLE;
-    ::sigaltstack(&none, nullptr);
-  }
-
- private:
-  std::unique_ptr<std::byte[]> memory_;
-};
+// Puts our handler in front of whatever is installed; the program, or a test
+// framework, may have replaced it since the last time.
+void install(int signal, struct sigaction& outer) {
+  struct sigaction current {};
+  ::sigaction(signal, nullptr, &current);
+  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == &on_fault) return;
+  outer = current;
+  struct sigaction ours {};
+  ours.sa_sigaction = &on_fault;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigaction(signal, &ours, nullptr);
+}
 
 }  // namespace
 
-void watch_for_overflow() {
-  thread_local const SignalStack signal_stack;
-  static std::once_flag once;
-  std::call_once(once, [] {
-    struct sigaction ours {};
-    ours.sa_sigaction = &on_fault;
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    ::sigaction(SIGSEGV, &ours, &outer_segv);
-    ::sigaction(SIGBUS, &ours, &outer_bus);
-  });
+OverflowWatch::OverflowWatch() {
+  static std::mutex mutex;
+  {
+    const std::scoped_lock lock(mutex);
+    install(SIGSEGV, outer_segv);
+    install(SIGBUS, outer_bus);
+  }
+  stack_t current;
+  if (::sigaltstack(nullptr, &current) != 0 || (current.ss_flags & SS_DISABLE) == 0) return;
+  signal_stack_ = std::make_unique<std::byte[]>(kSignalStackBytes);
+  stack_t ours{};
+  ours.ss_sp = signal_stack_.get();
+  ours.ss_size = kSignalStackBytes;
+  ::sigaltstack(&ours, nullptr);
+}
+
+OverflowWatch::~OverflowWatch() {
+  if (signal_stack_ == nullptr) return;
+  stack_t none{};
+  none.ss_flags = SS_DISABLE;
+  ::sigaltstack(&none, nullptr);
 }
 
 }  // namespace weft::detail

@@ -94,13 +94,10 @@ void StackPool::retire() noexcept {
   if (warm_.size() + cold_.size() == carved_) delete this;
 }
 
-std::byte* StackPool::low_of(std::byte* high) const noexcept {
-  const auto end = round_up(reinterpret_cast<std::uintptr_t>(high), page_bytes());
-  return reinterpret_cast<std::byte*>(end - usable_bytes_);
-}
-
-std::byte* StackPool::high_of(std::byte* place, std::size_t index) const noexcept {
-  return place + stride_bytes_ - index % kColours * kLine;
+// The stack that ends where its `place` in the slab does, shifted by its colour.
+StackMemory StackPool::stack_at(std::byte* place, std::size_t index) noexcept {
+  std::byte* const end = place + stride_bytes_;
+  return {this, end - usable_bytes_, end - index % kColours * kLine};
 }
 
 void StackPool::refill() {
@@ -139,11 +136,11 @@ void StackPool::carve(std::size_t stacks) {
   std::array<iovec, kCarveBatch> guards;
   std::byte* const first = slabs_.back().memory + carved_of_last_slab_ * stride_bytes_;
   for (std::size_t i = 0; i < stacks; ++i) {
-    std::byte* const high = high_of(first + i * stride_bytes_, carved_ + i);
-    guards[i] = {low_of(high) - guard_bytes, guard_bytes};
-    warm_.push_back(high);
+    const StackMemory stack = stack_at(first + i * stride_bytes_, carved_ + i);
+    guards[i] = {stack.low - guard_bytes, guard_bytes};
+    warm_.push_back(stack);
 #ifdef WEFT_VALGRIND
-    valgrind_ids_.push_back(sanitizer::register_stack(low_of(high), high));
+    valgrind_ids_.push_back(sanitizer::register_stack(stack.low, stack.high));
 #endif
   }
   carved_of_last_slab_ += stacks;
@@ -165,9 +162,8 @@ void StackPool::trim() noexcept {
   if (trim_at_ == 0) return retire();
   std::array<iovec, kBatch> ranges;
   for (std::size_t i = 0; i < kBatch; ++i) {
-    std::byte* const low = low_of(warm_[i]);
-    ranges[i] = {low, usable_bytes_};
-    sanitizer::unpoison(low, usable_bytes_);
+    ranges[i] = {warm_[i].low, usable_bytes_};
+    sanitizer::unpoison(warm_[i].low, usable_bytes_);
     cold_.push_back(warm_[i]);
   }
   advise_all(ranges.data(), kBatch, MADV_DONTNEED);

@@ -68,12 +68,12 @@ class StackPool {
   StackMemory acquire() {
     if (warm_.empty()) [[unlikely]]
       refill();
-    std::byte* const high = warm_.back();
+    const StackMemory stack = warm_.back();
     warm_.pop_back();
-    return {this, low_of(high), high};
+    return stack;
   }
-  void release(StackMemory stack) noexcept {
-    warm_.push_back(stack.high);
+  void release(const StackMemory& stack) noexcept {
+    warm_.push_back(stack);
     if (warm_.size() >= trim_at_) [[unlikely]]
       trim();
   }
@@ -89,9 +89,7 @@ class StackPool {
 
   ~StackPool();
 
-  // `high` lies at most kColours lines below the end of the stack's usable pages.
-  std::byte* low_of(std::byte* high) const noexcept;
-  std::byte* high_of(std::byte* place, std::size_t index) const noexcept;
+  StackMemory stack_at(std::byte* place, std::size_t index) noexcept;
   void refill();
   void add_slab();
   void carve(std::size_t stacks);
@@ -104,8 +102,8 @@ class StackPool {
   std::size_t stride_bytes_;
   StackGuards guards_;
   std::size_t protect_budget_;
-  std::vector<std::byte*> warm_;  // tops; the last is the warmest
-  std::vector<std::byte*> cold_;  // tops without memory behind them
+  std::vector<StackMemory> warm_;  // the last is the warmest
+  std::vector<StackMemory> cold_;  // without memory behind them
   std::vector<Slab> slabs_;
   std::vector<unsigned> valgrind_ids_;
   std::size_t carved_of_last_slab_ = 0;

@@ -4,11 +4,8 @@
 
 namespace weft::detail {
 
-constinit thread_local ExceptionState* thread_exceptions
-    __attribute__((tls_model("initial-exec"))) = nullptr;
-
-void bind_switch_to_thread() noexcept {
-  thread_exceptions = reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
+ExceptionState* exceptions_of_thread() noexcept {
+  return reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
 }
 
 }  // namespace weft::detail

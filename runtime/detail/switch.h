@@ -20,12 +20,8 @@
 
 namespace weft::detail {
 
-// The thread's exception state; fibers never change threads, so its address holds.
-// Set by bind_switch_to_thread().
-extern constinit thread_local ExceptionState* thread_exceptions
-    __attribute__((tls_model("initial-exec")));
-
-void bind_switch_to_thread() noexcept;
+// The thread's exception state. Fibers never change threads, so its address holds.
+ExceptionState* exceptions_of_thread() noexcept;
 
 // Completes a switch on the stack it arrived at.
 inline void arrive(boost::context::detail::transfer_t transfer, StackContext& here) noexcept {
@@ -34,22 +30,29 @@ inline void arrive(boost::context::detail::transfer_t transfer, StackContext& he
   sanitizer::arrived(here, left);
 }
 
-// Leaves the running stack, `from`, for `to`; returns when somebody switches back.
-inline void switch_stack(StackContext& from, StackContext& to) noexcept {
-  from.exceptions = *thread_exceptions;
-  *thread_exceptions = to.exceptions;
+// What each way of leaving does first.
+[[gnu::always_inline]] inline void exchange(StackContext& from, StackContext& to,
+                                            ExceptionState& thread) noexcept {
+  from.exceptions = thread;
+  thread = to.exceptions;
   thread_state.execution = to.execution;
+}
+
+// Leaves the running stack, `from`, for `to`; returns when somebody switches back.
+[[gnu::always_inline]] inline void switch_stack(StackContext& from, StackContext& to,
+                                                ExceptionState& thread) noexcept {
+  exchange(from, to, thread);
   sanitizer::leaving(from, to);
   arrive(boost::context::detail::jump_fcontext(to.registers, &from), from);
 }
 
-// Leaves the running stack for good.
-[[noreturn]] inline void leave_stack(StackContext& from, StackContext& to) noexcept {
-  *thread_exceptions = to.exceptions;
-  thread_state.execution = to.execution;
+// Leaves the running stack for good, or until it is continued for another fiber:
+// `from` may be gone when somebody arrives at `to`.
+[[gnu::always_inline]] inline void leave_stack(StackContext& from, StackContext& to,
+                                               ExceptionState& thread) noexcept {
+  exchange(from, to, thread);
   sanitizer::leaving_for_good(from, to);
-  boost::context::detail::jump_fcontext(to.registers, &from);
-  __builtin_unreachable();
+  arrive(boost::context::detail::jump_fcontext(to.registers, &from), from);
 }
 
 }  // namespace weft::detail

@@ -13,6 +13,7 @@ void release(ImmediateTask& task) noexcept {
 
 ImmediateTask& Immediates::add(UniqueFunction<void()> callback) {
   auto* const task = new ImmediateTask(std::move(callback));
+  task->turn = turn_;
   task->previous = last_;
   (last_ != nullptr ? last_->next : first_) = task;
   last_ = task;
@@ -47,10 +48,9 @@ void Immediates::set_referenced(ImmediateTask& task, bool referenced) noexcept {
 }
 
 void Immediates::run() noexcept {
-  const ImmediateTask* const last = last_;
-  for (bool more = true; more && first_ != nullptr;) {
+  const std::uint64_t turn = turn_++;
+  while (first_ != nullptr && first_->turn <= turn) {
     ImmediateTask& task = *first_;
-    more = &task != last;
     unlink(task);
     loop_.call(task.resource, [&task] {
       struct End {

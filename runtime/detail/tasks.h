@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/unique_function.h>
@@ -37,6 +38,7 @@ struct ImmediateTask {
   UniqueFunction<void()> callback;
   ImmediateTask* previous = nullptr;
   ImmediateTask* next = nullptr;
+  std::uint64_t turn = 0;  // of Immediates, in which it was set
   unsigned references = 1;
   bool is_queued = true;
   bool is_referenced = true;  // keeps the loop alive
@@ -70,6 +72,7 @@ class Immediates {
   ImmediateTask* first_ = nullptr;
   ImmediateTask* last_ = nullptr;
   std::size_t referenced_ = 0;
+  std::uint64_t turn_ = 0;  // how often run() was called
 };
 
 }  // namespace weft::detail

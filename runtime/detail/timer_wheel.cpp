@@ -10,39 +10,6 @@ TimerWheel::TimerWheel() noexcept {
   for (Node& head : lists_) head.previous_ = head.next_ = &head;
 }
 
-void TimerWheel::link(Node& node, std::uint32_t place) noexcept {
-  Node& head = lists_[place];
-  node.place_ = place;
-  node.previous_ = head.previous_;
-  node.next_ = &head;
-  head.previous_->next_ = &node;
-  head.previous_ = &node;
-}
-
-void TimerWheel::insert(Node& node) noexcept {
-  const std::uint64_t differing = node.deadline_ms_ ^ time_ms_;
-  const auto highest_bit = static_cast<std::uint32_t>(std::bit_width(differing | 1)) - 1;
-  const std::uint32_t level = highest_bit / kBits;
-  const auto slot = static_cast<std::uint32_t>(node.deadline_ms_ >> (level * kBits)) & (kSlots - 1);
-  occupied_[level] |= std::uint64_t{1} << slot;
-  link(node, level * kSlots + slot);
-}
-
-void TimerWheel::arm(Node& node, std::uint64_t deadline_ms) noexcept {
-  node.deadline_ms_ = std::clamp(deadline_ms, time_ms_ + 1, kLongestMs);
-  insert(node);
-}
-
-void TimerWheel::cancel(Node& node) noexcept {
-  node.previous_->next_ = node.next_;
-  node.next_->previous_ = node.previous_;
-  // The list is empty when both neighbours were its head.
-  if (node.previous_ == node.next_ && node.place_ != kFiring) {
-    occupied_[node.place_ / kSlots] &= ~(std::uint64_t{1} << (node.place_ % kSlots));
-  }
-  node.next_ = nullptr;
-}
-
 std::uint64_t TimerWheel::next_event_ms() const noexcept {
   for (std::uint32_t level = 0; level < kLevels; ++level) {
     if (occupied_[level] == 0) continue;

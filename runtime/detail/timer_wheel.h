@@ -11,7 +11,9 @@
 // 3. A node is in at most one list: a slot's, or that of the timers being fired.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 
 namespace weft::detail {
@@ -66,6 +68,14 @@ class TimerWheel {
   static constexpr std::uint32_t kLevels = 8;
   static constexpr std::uint32_t kFiring = kLevels * kSlots;
 
+  static constexpr auto kLevelOfBit = [] {
+    std::array<std::uint8_t, 64> levels{};
+    for (std::uint32_t bit = 0; bit < 64; ++bit) {
+      levels[bit] = static_cast<std::uint8_t>(bit / kBits);
+    }
+    return levels;
+  }();
+
   void link(Node& node, std::uint32_t place) noexcept;
   void insert(Node& node) noexcept;
   void descend(std::uint32_t level, std::uint32_t slot) noexcept;
@@ -75,5 +85,40 @@ class TimerWheel {
   std::array<std::uint64_t, kLevels> occupied_{};
   std::array<Node, kLevels * kSlots + 1> lists_;  // heads of circular lists; the last: firing
 };
+
+// Inline, because every wait with a deadline arms and cancels.
+
+inline void TimerWheel::link(Node& node, std::uint32_t place) noexcept {
+  Node& head = lists_[place];
+  node.place_ = place;
+  node.previous_ = head.previous_;
+  node.next_ = &head;
+  head.previous_->next_ = &node;
+  head.previous_ = &node;
+}
+
+inline void TimerWheel::insert(Node& node) noexcept {
+  const std::uint64_t differing = node.deadline_ms_ ^ time_ms_;
+  const auto highest_bit = static_cast<std::uint32_t>(std::bit_width(differing | 1)) - 1;
+  const std::uint32_t level = kLevelOfBit[highest_bit];
+  const auto slot = static_cast<std::uint32_t>(node.deadline_ms_ >> (level * kBits)) & (kSlots - 1);
+  occupied_[level] |= std::uint64_t{1} << slot;
+  link(node, level * kSlots + slot);
+}
+
+inline void TimerWheel::arm(Node& node, std::uint64_t deadline_ms) noexcept {
+  node.deadline_ms_ = std::clamp(deadline_ms, time_ms_ + 1, kLongestMs);
+  insert(node);
+}
+
+inline void TimerWheel::cancel(Node& node) noexcept {
+  node.previous_->next_ = node.next_;
+  node.next_->previous_ = node.previous_;
+  // The list is empty when both neighbours were its head.
+  if (node.previous_ == node.next_ && node.place_ != kFiring) {
+    occupied_[node.place_ / kSlots] &= ~(std::uint64_t{1} << (node.place_ % kSlots));
+  }
+  node.next_ = nullptr;
+}
 
 }  // namespace weft::detail

@@ -55,20 +55,20 @@ void Timers::disarm(Timer& timer) noexcept {
 
 void Timers::clear(Timer& timer) noexcept {
   timer.is_repeating = false;
+  timer.is_cleared = true;
   const bool was_armed = timer.is_armed();
   if (was_armed) disarm(timer);
   ResourceAccess::end(timer.resource);
-  if (was_armed && !timer.is_firing && timer.is_on_heap) {
-    // What the callback captured goes now, not when the last handle does.
-    const UniqueFunction<void()> dropped = std::move(timer.callback);
-    release(timer);
-  }
+  if (timer.is_firing || !timer.is_on_heap) return;  // fire() settles it
+  // What the callback captured goes now, not when the last handle does.
+  const UniqueFunction<void()> dropped = std::move(timer.callback);
+  if (was_armed) release(timer);
 }
 
 void Timers::refresh(Timer& timer) {
+  if (timer.is_cleared) return;
   const bool had_ended = !timer.is_armed() && !timer.is_firing;
   if (had_ended) {
-    if (!timer.callback) return;  // cleared: nothing is left to call
     ResourceAccess::begin(timer.resource);
     retain(timer);
   }
@@ -82,6 +82,8 @@ void Timers::clear_all() noexcept {
     if (timer.is_referenced) count_reference(false);
     ResourceAccess::end(timer.resource);
     timer.is_repeating = false;
+    timer.is_cleared = true;
+    if (!timer.is_on_heap) timer.callback();  // ends the sleep of a fiber that unwinds
     if (timer.is_on_heap && !timer.is_firing) {
       const UniqueFunction<void()> dropped = std::move(timer.callback);
       release(timer);
@@ -106,9 +108,11 @@ void Timers::run_due() noexcept {
   arm_uv(wheel_.next_event_ms());
 }
 
-// A timer that lives on a fiber's stack may be gone when call() returns.
+// A timer that lives on a fiber's stack may be gone when call() returns; one on the heap may be
+// cleared or refreshed by what call() drains.
 void Timers::fire(Timer& timer) noexcept {
   Timer* const held = timer.is_on_heap ? &timer : nullptr;
+  if (held != nullptr) retain(*held);
   timer.is_firing = true;
   loop_.call(timer.resource, [this, &timer] {
     // Before `after` is emitted, thrown or not, as in Node.
@@ -118,12 +122,16 @@ void Timers::fire(Timer& timer) noexcept {
       ~Settle() {
         timer.is_firing = false;
         if (timer.is_repeating && !timer.is_armed()) timers.start(timer);
-        if (!timer.is_armed()) ResourceAccess::end(timer.resource);
+        if (timer.is_armed()) return;
+        ResourceAccess::end(timer.resource);
+        if (!timer.is_on_heap) return;
+        if (timer.is_cleared) const UniqueFunction<void()> dropped = std::move(timer.callback);
+        release(timer);  // the wheel's reference
       }
     } const settle{*this, timer};
     timer.callback();
   });
-  if (held != nullptr && !held->is_armed()) release(*held);
+  if (held != nullptr) release(*held);
 }
 
 }  // namespace weft::detail

@@ -33,6 +33,7 @@ class Timer : public TimerWheel::Node {
   bool is_repeating;
   bool is_referenced = true;  // keeps the loop alive
   bool is_firing = false;
+  bool is_cleared = false;  // for good: refresh() does nothing
   bool is_on_heap = false;
 };
 

@@ -1,10 +1,10 @@
-// TypedFiber: a fiber, its function and its result.
+// The payload of a fiber: its function and its result, below the record.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <new>
 #include <optional>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -13,71 +13,82 @@
 namespace weft::detail {
 
 struct Nothing {};
-
 template <typename T>
-class TypedFiber : public Fiber {
- public:
-  using Stored = std::conditional_t<std::is_void_v<T>, Nothing, T>;
+using StoredResult = std::conditional_t<std::is_void_v<T>, Nothing, T>;
 
-  std::optional<Stored> result;
+// The part that a Task<T> knows.
+template <typename T>
+struct FiberResult {
+  std::optional<StoredResult<T>> result;
 
- protected:
-  using Fiber::Fiber;
-  ~TypedFiber() = default;
+  static FiberResult& of(Fiber& fiber) noexcept {
+    return *std::launder(static_cast<FiberResult*>(fiber.payload));
+  }
 };
 
 template <typename T, typename F>
-class FunctionFiber final : public TypedFiber<T> {
- public:
-  FunctionFiber(StackMemory memory, F fn) : TypedFiber<T>(kBody, memory), fn_(std::move(fn)) {}
+struct FiberPayload : FiberResult<T> {
+  explicit FiberPayload(F&& function) : fn(std::move(function)) {}
+  FiberPayload(const FiberPayload&) = delete;
+  FiberPayload& operator=(const FiberPayload&) = delete;
+  ~FiberPayload() = delete;  // run() destroys the function, discard() the result
 
- private:
+  union {
+    F fn;
+  };
+
+  static FiberPayload& of(Fiber& fiber) noexcept {
+    return static_cast<FiberPayload&>(FiberResult<T>::of(fiber));
+  }
+
   static void run(Fiber& fiber) {
-    auto& self = static_cast<FunctionFiber&>(fiber);
+    FiberPayload& self = of(fiber);
     // What the function captured dies with it, on the fiber.
     struct Drop {
-      std::optional<F>& fn;
-      ~Drop() { fn.reset(); }
-    } const drop{self.fn_};
+      F& fn;
+      ~Drop() { fn.~F(); }
+    } const drop{self.fn};
     if constexpr (std::is_void_v<T>) {
-      std::invoke(*self.fn_);
+      std::invoke(self.fn);
       self.result.emplace();
     } else {
-      self.result.emplace(std::invoke(*self.fn_));
+      self.result.emplace(std::invoke(self.fn));
     }
   }
-  static void discard(Fiber& fiber) noexcept { static_cast<FunctionFiber&>(fiber).result.reset(); }
-  static void destroy(Fiber& fiber) noexcept {
-    static_cast<FunctionFiber&>(fiber).~FunctionFiber();
-  }
+  static void discard(Fiber& fiber) noexcept { of(fiber).result.reset(); }
 
-  static constexpr Fiber::Body kBody{&run, &discard, &destroy};
-
-  std::optional<F> fn_;
+  static constexpr Fiber::Body kBody{
+      &run, std::is_trivially_destructible_v<StoredResult<T>> ? nullptr : &discard};
 };
 
 template <typename T, typename F>
-TypedFiber<T>& make_fiber(F fn, FiberOptions options, SourceLocation at) {
-  using Made = FunctionFiber<T, F>;
-  static_assert(alignof(Made) <= 64, "what a fiber captures may be aligned to 64 bytes at most");
-  const FiberPlace place = take_fiber_place(sizeof(Made), options.stack_bytes);
-  Made* made = nullptr;
-  try {
-    made = ::new (place.record) Made(place.stack, std::move(fn));
-  } catch (...) {
-    give_back(place);
-    throw;
+Fiber& spawn_fiber(F&& fn, const SpawnOptions* options, const SourceLocation& at) {
+  if constexpr (std::is_nothrow_move_constructible_v<F>) {
+    using Payload = FiberPayload<T, F>;
+    static_assert(alignof(Payload) <= 64, "align what a fiber captures to 64 bytes at most");
+    constexpr bool kSmall = sizeof(Payload) <= kSmallPayloadBytes;
+    Fiber& fiber = kSmall && options == nullptr
+                       ? start_fiber(Payload::kBody, at)
+                       : start_fiber(Payload::kBody, at, sizeof(Payload), options);
+    ::new (fiber.payload) Payload(std::move(fn));
+    return fiber;
+  } else {
+    // Nothing may throw once the fiber is started.
+    auto call = [held = std::make_unique<F>(std::move(fn))]() mutable -> decltype(auto) {
+      return std::invoke(*held);
+    };
+    return spawn_fiber<T, decltype(call)>(std::move(call), options, at);
   }
-  start(*made, std::move(options), at);
-  return *made;
 }
 
 [[noreturn]] void raise_no_result(Fiber& fiber);
 
 template <typename T>
-T take_result(TypedFiber<T>& fiber) {
-  if (!fiber.result) raise_no_result(fiber);
-  if constexpr (!std::is_void_v<T>) return std::move(*fiber.result);
+T take_result(Fiber& fiber) {
+  auto& result = FiberResult<T>::of(fiber).result;
+  if (!result) [[unlikely]]
+    raise_no_result(fiber);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 }  // namespace weft::detail

@@ -1,0 +1,52 @@
+// How a fiber leaves its stack for the next one: the hottest path of the runtime.
+//
+// Straight to the next fiber while direct_ lasts; else by way of leave_slowly(),
+// which sees to microtasks, hooks, the budget and an empty queue.
+#pragma once
+
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/switch.h>
+
+namespace weft::detail {
+
+inline void EventLoop::go_to(Fiber& self, Fiber& next) noexcept {
+  runtime_thread.fiber = &next;
+  switch_stack(self.context, next.context, *runtime_thread.exceptions);
+}
+
+inline void EventLoop::leave(Fiber& self) noexcept {
+  if (ready_.is_empty() || --direct_ < 0) [[unlikely]]
+    return leave_slowly(self);
+  go_to(self, static_cast<Fiber&>(ready_.pop()));
+  if (self.attention != 0) [[unlikely]]
+    came_back(self);
+}
+
+inline void EventLoop::yield(Fiber& self) {
+  if (ready_.is_empty() || --direct_ < 0) [[unlikely]]
+    return yield_slowly(self);
+  go_to(self, static_cast<Fiber&>(ready_.rotate(self)));
+  if (self.attention != 0) [[unlikely]]
+    came_back_from_yield(self);
+}
+
+inline void EventLoop::leave_ended(Fiber& self) noexcept {
+  --fiber_count_;
+  Fiber* const joiner = std::exchange(self.joiner, nullptr);
+  if (joiner != nullptr && joiner->state == Fiber::State::kParked) {
+    joiner->wait->is_over = true;
+    joiner->state = Fiber::State::kRunnable;
+    joiner->resumed_by = self.resource.async_id();
+    ready_.push(*joiner);
+  }
+  Fiber* const next =
+      !ready_.is_empty() && --direct_ >= 0 ? &static_cast<Fiber&>(ready_.pop()) : next_fiber();
+  runtime_thread.fiber = next;
+  StackContext& to = next == nullptr ? context_ : next->context;
+  if (!self.is_ordinary) [[unlikely]]
+    return leave_for_good(self, to);
+  if (self.is_detached) detach(self);
+  leave_stack(self.context, to, *runtime_thread.exceptions);
+}
+
+}  // namespace weft::detail

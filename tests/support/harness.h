@@ -1,0 +1,73 @@
+// The harness of tests that need a loop.
+//
+//   test::run([&] {
+//     spawn([&] { trace.push_back("spawned"); });
+//     sleep_for(1h);  // takes no time: the clock is virtual
+//   });
+//
+// What fails on a fiber fails the test: an exception that leaves the body, doctest's
+// own among them, or that nobody else catches is rethrown on the test's stack.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include <weft/ctx/detail/thread_state.h>
+#include <weft/ctx/unique_function.h>
+#include <weft/runtime/detail/run_loop.h>
+#include <weft/runtime/error.h>
+
+namespace weft::test {
+
+struct HarnessOptions {
+  RunOptions run = {};
+  detail::Clock clock = detail::Clock::kVirtual;
+};
+
+// Runs `body` on the main fiber of a fresh loop until nothing is left, and requires
+// that every frame made meanwhile is gone.
+template <std::invocable Body>
+void run(Body body, HarnessOptions options = {}) {
+  const std::int64_t frames_before = detail::thread_state.live_frames;
+  std::exception_ptr failure;
+  const auto main = [&body, &failure] {
+    try {
+      body();
+    } catch (const Cancelled&) {
+      throw;
+    } catch (...) {
+      failure = std::current_exception();
+      detail::EventLoop::current("test::run").stop(nullptr);
+    }
+    return 0;
+  };
+  try {
+    detail::run_loop(nullptr, main, std::move(options.run), options.clock);
+  } catch (...) {
+    if (failure == nullptr) failure = std::current_exception();
+  }
+  if (failure != nullptr) std::rethrow_exception(std::exchange(failure, nullptr));
+  CHECK(detail::thread_state.live_frames == frames_before);
+}
+
+// How a child process ended, and what it wrote to standard error.
+struct ChildResult {
+  int status = -1;  // of its exit; -1: a signal ended it
+  int signal = 0;
+  std::string errors;
+
+  bool says(const std::string& text) const { return errors.find(text) != std::string::npos; }
+  // Died of a bad access. A sanitizer's handler, if there is one, ends with a status of its own.
+  bool crashed() const;
+};
+
+// Runs `body` in a forked child; for what ends the process. A body that returns
+// exits with 0, one that throws prints the error and exits with 2.
+ChildResult run_in_child(UniqueFunction<void()> body);
+
+}  // namespace weft::test
