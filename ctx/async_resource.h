@@ -73,8 +73,9 @@ class AsyncResource {
   // Shape: the resource must outlive it.
   template <typename F>
   auto bind(F fn) {
-    return [this, fn = std::move(fn)]<typename... Args>(Args&&... args) mutable -> decltype(auto) {
-      return run_in_async_scope(fn, std::forward<Args>(args)...);
+    return [self = this,
+            fn = std::move(fn)]<typename... Args>(Args&&... args) mutable -> decltype(auto) {
+      return self->run_in_async_scope(fn, std::forward<Args>(args)...);
     };
   }
 

@@ -13,9 +13,8 @@ namespace weft {
 class ResourceType {
  public:
   template <std::size_t N>
-  constexpr ResourceType(
-      const char (&literal)[N]) noexcept  // NOLINT(google-explicit-constructor): reads as the name
-      : name_(literal) {
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal reads as the name
+  constexpr ResourceType(const char (&literal)[N]) noexcept : name_(literal) {
     static_assert(N > 1, "a resource type needs a name");
   }
   template <std::size_t N>

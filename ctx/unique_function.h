@@ -25,18 +25,29 @@ template <typename F, typename Self, typename R, typename... Args>
 concept TargetOf =
     !std::same_as<std::decay_t<F>, Self> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>;
 
+// What can be callable in type and empty in value.
+template <typename F>
+concept Nullable = std::is_pointer_v<F> || std::is_member_pointer_v<F> || requires(F f) {
+  f = nullptr;
+};
+
 }  // namespace detail
 
 template <typename R, typename... Args>
 class UniqueFunction<R(Args...)> {
  public:
   UniqueFunction() noexcept = default;
-  UniqueFunction(std::nullptr_t) noexcept {
-  }  // NOLINT(google-explicit-constructor): as std::function
+  // NOLINTNEXTLINE(google-explicit-constructor): as std::function
+  UniqueFunction(std::nullptr_t) noexcept {}
 
+  // Empty when `fn` is a null pointer or an empty std::function.
   template <detail::TargetOf<UniqueFunction, R, Args...> F>
-  UniqueFunction(F&& fn) {  // NOLINT(google-explicit-constructor): as std::function
+  // NOLINTNEXTLINE(google-explicit-constructor): as std::function
+  UniqueFunction(F&& fn) {
     using Target = std::decay_t<F>;
+    if constexpr (detail::Nullable<Target>) {
+      if (!static_cast<bool>(fn)) return;
+    }
     if constexpr (is_small<Target>()) {
       ::new (static_cast<void*>(storage_)) Target(std::forward<F>(fn));
       operations_ = &kInPlace<Target>;
@@ -74,6 +85,7 @@ class UniqueFunction<R(Args...)> {
 
   template <typename Target>
   static constexpr bool is_small() {
+    // NOLINTNEXTLINE(misc-redundant-expression): equal constants for some targets only
     return sizeof(Target) <= kWords * sizeof(void*) && alignof(Target) <= alignof(void*) &&
            std::is_nothrow_move_constructible_v<Target>;
   }

@@ -65,15 +65,16 @@ void on_uncaught(const std::exception_ptr& error) {
   }
 }
 
+void serve() {
+  spawn([] { request.run(1, [] { user.run("ann", handle); }); });
+  spawn([] { request.run(2, [] { user.run("ben", handle); }); });
+  spawn([] { request.run(3, handle); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc > 1) return usage(argv[1]);
 
-  const auto serve = [] {
-    spawn([] { request.run(1, [] { user.run("ann", handle); }); });
-    spawn([] { request.run(2, [] { user.run("ben", handle); }); });
-    spawn([] { request.run(3, handle); });
-  };
   return run(serve, {.on_uncaught = on_uncaught});
 }

@@ -89,12 +89,10 @@ inline void say(weft::io::TcpStream& client, const std::string& text) {
 
 // Three clients at a time, which take turns so that every run prints the same.
 inline void converse(std::uint16_t port) {
-  std::vector<weft::io::TcpStream> clients;
+  const auto connect = [port] { return weft::io::TcpStream::connect("127.0.0.1", port); };
+  std::array clients{connect(), connect(), connect()};
   for (const std::string words : {"hello", "how are you?", "bye"}) {
-    for (std::size_t i = 0; i < 3; ++i) {
-      if (i == clients.size()) {
-        clients.push_back(weft::io::TcpStream::connect("127.0.0.1", port));
-      }
+    for (std::size_t i = 0; i < clients.size(); ++i) {
       say(clients[i], "client " + std::to_string(i + 1) + ": " + words);
     }
   }

@@ -33,9 +33,9 @@ struct RunOptions {
   bool stop_on_interrupt = false;
 
   // Units: bytes of usable stack for a fiber that names none; rounded up to pages.
-  std::size_t stack_bytes = 64 * 1024;
+  std::size_t stack_bytes = std::size_t{64} * 1024;
   // Units: bytes; the main fiber's.
-  std::size_t main_stack_bytes = 1024 * 1024;
+  std::size_t main_stack_bytes = std::size_t{1024} * 1024;
 
   // How many fibers and microtasks run before the loop looks for I/O again.
   unsigned resume_budget = 1024;

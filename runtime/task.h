@@ -88,13 +88,13 @@ class Task {
 template <std::invocable F>
 auto spawn(F fn, const SourceLocation& at = SourceLocation::current()) {
   using T = std::decay_t<std::invoke_result_t<F&>>;
-  return Task<T>(detail::spawn_fiber<T, F>(std::move(fn), nullptr, at));
+  return Task<T>(detail::spawn_fiber<T, F>(fn, nullptr, at));
 }
 template <std::invocable F>
 auto spawn(F fn, const SpawnOptions& options,
            const SourceLocation& at = SourceLocation::current()) {
   using T = std::decay_t<std::invoke_result_t<F&>>;
-  return Task<T>(detail::spawn_fiber<T, F>(std::move(fn), &options, at));
+  return Task<T>(detail::spawn_fiber<T, F>(fn, &options, at));
 }
 
 }  // namespace weft

@@ -23,8 +23,9 @@ uv_buf_t to_uv(Bytes bytes) noexcept {
 
 // Where a loop's data handlers see what came; used within one callback.
 std::span<std::byte> shared_buffer() {
-  static thread_local const auto buffer = std::make_unique<std::byte[]>(64 * 1024);
-  return {buffer.get(), 64 * 1024};
+  constexpr std::size_t kBytes = std::size_t{64} * 1024;
+  static thread_local const auto buffer = std::make_unique<std::byte[]>(kBytes);
+  return {buffer.get(), kBytes};
 }
 
 struct WriteRequest {

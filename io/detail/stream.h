@@ -63,7 +63,7 @@ class Stream : public Handle {
   void drop_handlers() noexcept override;
 
  private:
-  static constexpr std::size_t kBufferBytes = 16 * 1024;
+  static constexpr std::size_t kBufferBytes = std::size_t{16} * 1024;
 
   struct Buffer {
     std::unique_ptr<std::byte[]> bytes;  // null: empty

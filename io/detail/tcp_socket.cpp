@@ -83,7 +83,7 @@ class TcpConnect {
   void start() {
     if (const auto address = io::Address::try_parse(host_, port_)) {
       addresses_.push_back(*address);
-      return try_next();
+      return connect_next();
     }
     look_up();
   }
@@ -139,8 +139,12 @@ class TcpConnect {
   void try_next() {
     if (is_cancelled_ || socket_->is_closing()) return finish(uv_error(UV_ECANCELED, describe()));
     if (next_ == addresses_.size()) return finish(last_error_);
+    connect_next();
+  }
+
+  void connect_next() {
     if (next_ > 0) socket_.reset(new TcpSocket(loop_));
-    socket_->connect(addresses_[next_++], [this](Result<void> result) {
+    socket_->connect(addresses_[next_++], [this](const Result<void>& result) {
       if (result) return finish({});
       last_error_ = Error{result.error(), socket_->describe("connect")};
       try_next();

@@ -14,7 +14,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::size_t kLeastStackBytes = 8 * 1024;  // for a function and what it calls
+constexpr std::size_t kLeastStackBytes = std::size_t{8} * 1024;  // for a function and what it calls
 constexpr std::size_t kPayloadAlignment = 64;
 
 // Hands on the error of a fiber nobody will join, in the context it was thrown in.
@@ -232,9 +232,10 @@ void raise_cannot_wait(const char* what) {
                    ": a callback cannot wait; spawn() a fiber for it, or use the callback form");
 }
 
-void check_may_wait(const char* what) {
+Fiber& check_may_wait(const char* what) {
   if (runtime_thread.fiber == nullptr || thread_state.hooks_running != 0) raise_cannot_wait(what);
   if (is_cancel_due(*runtime_thread.fiber)) throw Cancelled();
+  return *runtime_thread.fiber;
 }
 
 void park(Fiber& self, Wait& wait) noexcept {

@@ -140,11 +140,11 @@ void wait_ended(Fiber& fiber);
 
 // The running fiber, which may wait here and now.
 // Errors: UsageError outside of a fiber or inside a hook; Cancelled.
-void check_may_wait(const char* what);
+Fiber& check_may_wait(const char* what);
 inline Fiber& fiber_that_may_wait(const char* what) {
   Fiber* const self = runtime_thread.fiber;
   if (self == nullptr || thread_state.hooks_running != 0 || self->attention != 0) [[unlikely]] {
-    check_may_wait(what);
+    return check_may_wait(what);
   }
   return *self;
 }

@@ -356,9 +356,13 @@ void EventLoop::stop(std::exception_ptr error) noexcept {
   uv_stop(uv_);
   if (std::exchange(stopping_, true)) return;
   for (Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) cancel(*fiber);
-  for (Handle* handle = handles_; handle != nullptr; handle = handle->following_) handle->close();
+  close_all_handles();
   timers_.clear_all();
   immediates_.clear_all();
+}
+
+void EventLoop::close_all_handles() noexcept {
+  for (Handle* handle = handles_; handle != nullptr; handle = handle->following_) handle->close();
 }
 
 // Nothing of ours may be left. Fibers that end may start new work, which is ended in turn.
@@ -371,11 +375,7 @@ void EventLoop::finish_turns() noexcept {
     drain_destroys();
     timers_.clear_all();
     immediates_.clear_all();
-    if (fiber_count_ == 0) {
-      for (Handle* handle = handles_; handle != nullptr; handle = handle->following_) {
-        handle->close();
-      }
-    }
+    if (fiber_count_ == 0) close_all_handles();
     // A lookup that runs cannot be stopped, and the loop cannot close before it ends.
     const bool in_flight = uv_ == &own_uv_ && uv_->active_reqs.count > 0;
     const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty() && !in_flight;

@@ -200,6 +200,7 @@ class EventLoop {
   bool has_unreferenced_wakers() const noexcept;
   void run_turns();
   void finish_turns() noexcept;
+  void close_all_handles() noexcept;
   void end_stuck_waits() noexcept;
   void advance_virtual_clock() noexcept;
 

@@ -16,7 +16,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::size_t kSignalStackBytes = 64 * 1024;
+constexpr std::size_t kSignalStackBytes = std::size_t{64} * 1024;
 
 struct sigaction outer_segv;
 struct sigaction outer_bus;

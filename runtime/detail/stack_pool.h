@@ -53,7 +53,7 @@ struct StackStatistics {
 
 class StackPool {
  public:
-  static constexpr std::size_t kGuardBytes = 16 * 1024;
+  static constexpr std::size_t kGuardBytes = std::size_t{16} * 1024;
   static constexpr std::size_t kWarmMax = 1024;
   static constexpr std::size_t kBatch = 256;
 

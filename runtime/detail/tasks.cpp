@@ -3,6 +3,16 @@
 
 namespace weft::detail {
 
+namespace {
+
+// Thrown or not, an immediate's life ends before its `after`, as in Node.
+struct EndOnExit {
+  AsyncResource& resource;
+  ~EndOnExit() { ResourceAccess::end(resource); }
+};
+
+}  // namespace
+
 void retain(ImmediateTask& task) noexcept {
   ++task.references;
 }
@@ -53,10 +63,7 @@ void Immediates::run() noexcept {
     ImmediateTask& task = *first_;
     unlink(task);
     loop_.call(task.resource, [&task] {
-      struct End {
-        AsyncResource& resource;
-        ~End() { ResourceAccess::end(resource); }
-      } const end{task.resource};
+      const EndOnExit end{task.resource};
       task.callback();
     });
     release(task);

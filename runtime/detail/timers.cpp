@@ -108,6 +108,17 @@ void Timers::run_due() noexcept {
   arm_uv(wheel_.next_event_ms());
 }
 
+// Its callback has returned or thrown.
+void Timers::fired(Timer& timer) noexcept {
+  timer.is_firing = false;
+  if (timer.is_repeating && !timer.is_armed()) start(timer);
+  if (timer.is_armed()) return;
+  ResourceAccess::end(timer.resource);
+  if (!timer.is_on_heap) return;
+  if (timer.is_cleared) const UniqueFunction<void()> dropped = std::move(timer.callback);
+  release(timer);  // the wheel's reference
+}
+
 // A timer that lives on a fiber's stack may be gone when call() returns; one on the heap may be
 // cleared or refreshed by what call() drains.
 void Timers::fire(Timer& timer) noexcept {
@@ -119,18 +130,11 @@ void Timers::fire(Timer& timer) noexcept {
     struct Settle {
       Timers& timers;
       Timer& timer;
-      ~Settle() {
-        timer.is_firing = false;
-        if (timer.is_repeating && !timer.is_armed()) timers.start(timer);
-        if (timer.is_armed()) return;
-        ResourceAccess::end(timer.resource);
-        if (!timer.is_on_heap) return;
-        if (timer.is_cleared) const UniqueFunction<void()> dropped = std::move(timer.callback);
-        release(timer);  // the wheel's reference
-      }
+      ~Settle() { timers.fired(timer); }
     } const settle{*this, timer};
     timer.callback();
   });
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): fired() gave up the wheel's reference only
   if (held != nullptr) release(*held);
 }
 

@@ -76,6 +76,7 @@ class Timers {
 
  private:
   void fire(Timer& timer) noexcept;
+  void fired(Timer& timer) noexcept;
   void count_reference(bool added) noexcept;
   void arm_uv(std::uint64_t event_ms) noexcept;
   void disarm(Timer& timer) noexcept;

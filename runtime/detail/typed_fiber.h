@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include <weft/ctx/unique_function.h>
 #include <weft/runtime/detail/fiber.h>
 
 namespace weft::detail {
@@ -62,7 +62,7 @@ struct FiberPayload : FiberResult<T> {
 };
 
 template <typename T, typename F>
-Fiber& spawn_fiber(F&& fn, const SpawnOptions* options, const SourceLocation& at) {
+Fiber& spawn_fiber(F& fn, const SpawnOptions* options, const SourceLocation& at) {
   if constexpr (std::is_nothrow_move_constructible_v<F>) {
     using Payload = FiberPayload<T, F>;
     static_assert(alignof(Payload) <= 64, "align what a fiber captures to 64 bytes at most");
@@ -73,11 +73,9 @@ Fiber& spawn_fiber(F&& fn, const SpawnOptions* options, const SourceLocation& at
     ::new (fiber.payload) Payload(std::move(fn));
     return fiber;
   } else {
-    // Nothing may throw once the fiber is started.
-    auto call = [held = std::make_unique<F>(std::move(fn))]() mutable -> decltype(auto) {
-      return std::invoke(*held);
-    };
-    return spawn_fiber<T, decltype(call)>(std::move(call), options, at);
+    // Nothing may throw once the fiber is started; UniqueFunction moves without.
+    UniqueFunction<std::invoke_result_t<F&>()> call(std::move(fn));
+    return spawn_fiber<T>(call, options, at);
   }
 }
 

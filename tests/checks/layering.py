@@ -32,6 +32,8 @@ for folder in PUBLIC:
         allowed |= {"boost"} if folder == "runtime" and in_detail else set()
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = re.match(r'\s*#\s*include\s*(["<])([^">]+)[">]', line)
+            if match and match[1] == '"' and (path.parent / match[2]).exists() and folder == "examples":
+                continue  # what the examples share lies beside them
             if match and (match[1] == '"' or kind(match[2]) not in allowed
                           or folder == "examples" and "/detail/" in match[2]):
                 failed = True
