@@ -1,8 +1,8 @@
 // AsyncId: the number of one piece of asynchronous work.
 //
-// 0 is no context, 1 the first loop's main fiber; ids grow and never repeat in a
-// process. The high 16 bits are the loop's number, so with one loop ids are the
-// small numbers Node prints.
+// 0 is no context, 1 the first loop's main fiber. The high 16 bits are the loop's
+// number, so with one loop ids are the small numbers Node prints; ids grow on a
+// loop, and repeat in a process only after 65,536 loops.
 //
 // Source: Node `executionAsyncId`, `triggerAsyncId`, `executionAsyncResource`.
 #pragma once

@@ -7,7 +7,7 @@
 //   hook.enable();
 //
 // A hook belongs to the thread that enables it. With none enabled an event costs
-// one branch.
+// one branch. destroy events are delivered by the thread's loop.
 #pragma once
 
 #include <functional>

@@ -4,7 +4,8 @@
 //   const auto here = Snapshot::capture();          // later: here(fn, args...)
 //
 // weft's own operations do this themselves; these are for callbacks given to
-// somebody else's queue, pool or library.
+// somebody else's queue or library, which calls them on the same thread. What they
+// return is moved, not copied. For another thread there is Loop::post.
 // Source: Node `AsyncLocalStorage.bind`, `AsyncLocalStorage.snapshot`.
 #pragma once
 

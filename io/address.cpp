@@ -20,7 +20,7 @@ Address::Address() noexcept {
 
 std::optional<Address> Address::try_parse(std::string_view ip, std::uint16_t port) noexcept {
   char text[64];
-  if (ip.size() >= sizeof text) return std::nullopt;
+  if (ip.size() >= sizeof text || ip.find('\0') != ip.npos) return std::nullopt;
   std::memcpy(text, ip.data(), ip.size());
   text[ip.size()] = '\0';
   sockaddr_in four{};

@@ -4,6 +4,7 @@
 #include <weft/io/detail/tcp_listener.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/io/tcp.h>
+#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::io {
@@ -105,7 +106,8 @@ bool TcpStream::is_closing() const noexcept {
 }
 void TcpStream::wait_closed() {
   auto& stream = block("wait_closed");
-  await<void>([&](Callback<void> done) { return stream.closed(done); }, {}, "wait_closed");
+  await<void>([&](Callback<void> done) { return stream.closed(done); },
+              [&] { stream.cancel_closed(); }, "wait_closed");
 }
 
 void TcpStream::on_data(UniqueFunction<void(std::span<const std::byte>)> handler) {
@@ -133,6 +135,9 @@ void TcpStream::set_no_delay(bool on) {
 }
 void TcpStream::set_keep_alive(bool on, std::chrono::seconds idle) {
   auto& stream = block("set_keep_alive");
+  if (on && idle < std::chrono::seconds(1)) {
+    throw UsageError("set_keep_alive: the idle time is below one second");
+  }
   const auto seconds = static_cast<unsigned>(std::clamp<std::int64_t>(idle.count(), 1, 1 << 30));
   weft::detail::uv_check(uv_tcp_keepalive(stream.tcp(), on ? 1 : 0, seconds),
                          stream.describe("set_keep_alive"));
@@ -179,9 +184,9 @@ TcpStream TcpListener::accept() {
 }
 
 void TcpListener::accept(Callback<TcpStream> done) {
+  weft::detail::require_callback(done, "accept");
   auto& server = block("accept");
   Callback<TcpSocketPtr> to_stream = [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
-    if (!done) return;
     socket ? done(TcpStream(std::move(socket).value())) : done(socket.failure());
   };
   start_leaf(server, std::move(to_stream), [&](auto& callback) { return server.accept(callback); });
@@ -211,7 +216,8 @@ bool TcpListener::is_closing() const noexcept {
 }
 void TcpListener::wait_closed() {
   auto& server = block("wait_closed");
-  await<void>([&](Callback<void> done) { return server.closed(done); }, {}, "wait_closed");
+  await<void>([&](Callback<void> done) { return server.closed(done); },
+              [&] { server.cancel_closed(); }, "wait_closed");
 }
 
 Address TcpListener::address() const {

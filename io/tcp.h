@@ -11,8 +11,9 @@
 // accepted socket's handlers see none.
 //
 // Owners: moving one moves the connection, dropping one closes it. All of it
-// belongs to the loop's thread; a call on another thread, or on an owner that was
-// moved from, throws UsageError.
+// belongs to the loop's thread: a call on another thread, or on an owner that was
+// moved from, throws UsageError (close() of one that was moved from does nothing);
+// dropping an open one on another thread ends the process.
 #pragma once
 
 #include <chrono>

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include <weft/ctx/error.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/error.h>
@@ -50,6 +51,10 @@ void uv_must(int code) noexcept {
   if (code >= 0) return;
   std::fprintf(stderr, "weft: libuv refused a call it never should: %s\n", uv_strerror(code));
   std::abort();
+}
+
+void raise_empty_callback(const char* what) {
+  throw UsageError(std::string(what) + ": the callback is empty; give a function to call");
 }
 
 void check_failed(const char* what, const char* file, int line) noexcept {

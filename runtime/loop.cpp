@@ -1,3 +1,4 @@
+#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/loop.h>
@@ -36,6 +37,7 @@ Loop Loop::current() {
 }
 
 void Loop::post(UniqueFunction<void()> fn) const {
+  detail::require_callback(fn, "post");
   if (!queue_->post(std::move(fn))) raise_ended("post");
 }
 

@@ -76,6 +76,7 @@ class [[nodiscard]] Result<void> {
   }
   std::error_code error() const noexcept { return error_ ? error_->code : std::error_code(); }
   std::string message() const { return error_ ? error_->message() : std::string(); }
+  const Error& failure() const noexcept { return *error_; }
 
  private:
   std::optional<Error> error_;

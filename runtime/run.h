@@ -32,7 +32,7 @@ struct RunOptions {
   // SIGINT and SIGTERM stop the run in order, as Loop::stop() does, and are no error.
   bool stop_on_interrupt = false;
 
-  // Units: bytes of usable stack for a fiber that names none; rounded up to pages.
+  // Units: bytes of usable stack for a fiber that names none; rounded up to a power of two.
   std::size_t stack_bytes = std::size_t{64} * 1024;
   // Units: bytes; the main fiber's.
   std::size_t main_stack_bytes = std::size_t{1024} * 1024;
@@ -71,8 +71,10 @@ int run(Main main, RunOptions options = {}, SourceLocation at = SourceLocation::
 
 // As run(), on a loop the caller owns, for weft inside an existing libuv program.
 // Replaces the call of uv_run: the caller's handles run as well, and their
-// callbacks may call weft. Returns when neither side keeps the loop alive, or in
-// order after uv_stop; the loop stays open and is the caller's.
+// callbacks may call weft while main or anything it started is left. Returns when
+// neither side keeps the loop alive, or in order after uv_stop; the loop stays open
+// and is the caller's. A stop ends waits that have no abort by force: what they
+// wait for must not write to the waiting fiber's stack.
 template <std::invocable Main>
 int run_on(uv_loop_s* uv, Main main, RunOptions options = {},
            SourceLocation at = SourceLocation::current()) {

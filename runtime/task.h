@@ -22,7 +22,8 @@ namespace weft {
 
 // An owner of a fiber's result. Dropping it detaches: the fiber runs on, its
 // result is dropped, and an error of its goes to the uncaught handler. While it
-// is held, it holds the fiber's stack.
+// is held, it holds the fiber's stack. It belongs to the loop's thread; after the
+// loop's end it may only be dropped.
 template <typename T>
 class Task {
  public:

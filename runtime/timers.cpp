@@ -2,6 +2,7 @@
 #include <optional>
 
 #include <weft/runtime/await.h>
+#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/timers.h>
@@ -44,6 +45,8 @@ struct TimerAccess {
   static Timeout set(const char* what, std::chrono::nanoseconds delay,
                      UniqueFunction<void()> callback, bool repeats) {
     EventLoop& loop = EventLoop::current(what);
+    require_callback(callback, what);
+    loop.timers().update_now();
     auto* const timer = new Timer(std::move(callback), delay_ms(delay), repeats);
     timer->is_on_heap = true;
     retain(*timer);
@@ -51,6 +54,7 @@ struct TimerAccess {
     return Timeout(timer);
   }
   static Immediate set(UniqueFunction<void()> callback) {
+    require_callback(callback, "set_immediate");
     ImmediateTask& task = EventLoop::current("set_immediate").immediates().add(std::move(callback));
     retain(task);
     return Immediate(&task);
@@ -80,7 +84,10 @@ void Timeout::clear() noexcept {
   if (timer_ != nullptr && loop != nullptr) loop->timers().clear(*timer_);
 }
 Timeout& Timeout::refresh() {
-  if (timer_ != nullptr) EventLoop::current("refresh").timers().refresh(*timer_);
+  if (timer_ == nullptr) return *this;
+  auto& timers = EventLoop::current("refresh").timers();
+  timers.update_now();
+  timers.refresh(*timer_);
   return *this;
 }
 Timeout& Timeout::set_ref(bool referenced) noexcept {
@@ -119,11 +126,13 @@ AsyncId Immediate::async_id() const noexcept {
 
 void sleep_for(std::chrono::nanoseconds duration) {
   EventLoop& loop = EventLoop::current("sleep_for");
+  loop.timers().update_now();
   sleep_until_ms(loop, loop.now_ms() + delay_ms(duration), "sleep_for");
 }
 
 void sleep_until(std::chrono::steady_clock::time_point deadline) {
   EventLoop& loop = EventLoop::current("sleep_until");
+  loop.timers().update_now();
   const auto from = now();
   const auto left = deadline > from ? deadline - from : std::chrono::nanoseconds(0);
   sleep_until_ms(loop, loop.now_ms() + delay_ms(left), "sleep_until");

@@ -4,10 +4,9 @@
 //   fetch();
 //   slow.clear();
 //
-// Node's surface. Times are whole milliseconds, rounded up, at least one; a timer
-// is due relative to the time of the current turn (now()). Timers of one deadline
-// fire in the order they were set. Callbacks see the context of the call that set
-// the timer.
+// Node's surface. Times are whole milliseconds, rounded up, at least one, counted
+// from the call that sets the timer. Timers of one deadline fire in the order they
+// were set. Callbacks see the context of the call that set the timer.
 // Source: Node `timers`.
 #pragma once
 
@@ -96,7 +95,7 @@ class Immediate {
 // Errors:  UsageError outside of a loop.
 Timeout set_timeout(std::chrono::nanoseconds delay, UniqueFunction<void()> callback);
 
-// Calls `callback` every `period`, counted from the end of the last call.
+// Calls `callback` every `period`, counted from the beginning of the last call.
 Timeout set_interval(std::chrono::nanoseconds period, UniqueFunction<void()> callback);
 
 // Calls `callback` in the check phase of this turn, after I/O; one set by an
@@ -121,7 +120,7 @@ inline void clear(Immediate& immediate) noexcept {
 void sleep_for(std::chrono::nanoseconds duration);
 void sleep_until(std::chrono::steady_clock::time_point deadline);
 
-// The time of the current turn, by which timers are due. Costs no system call.
+// The time of the current turn, or of the last timer set in it. Costs no system call.
 //
 // Context: loop thread
 std::chrono::steady_clock::time_point now();

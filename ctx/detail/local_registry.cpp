@@ -31,7 +31,7 @@ LocalId acquire_local() {
   const std::scoped_lock lock(r.mutex);
   if (r.free_slots.empty()) {
     // Room for the slot's return, so that release_local cannot fail.
-    r.free_slots.reserve(r.slots + 1);
+    if (r.free_slots.capacity() <= r.slots) r.free_slots.reserve(2 * r.slots + 16);
     return {r.slots++, ++r.last_key};
   }
   std::pop_heap(r.free_slots.begin(), r.free_slots.end(), std::greater<>());

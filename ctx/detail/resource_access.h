@@ -21,15 +21,12 @@ struct ResourceAccess {
     resource.frame_.reset();
   }
 
-  // The same for a resource that never runs callbacks in a frame of its own: a fiber.
-  static void end_without_frame(AsyncResource& resource) noexcept {
-    resource.destroyed_ = true;
-    queue_destroy(resource.async_id_);
-  }
-  static void begin_without_frame(AsyncResource& resource, AsyncId id, AsyncId trigger) {
+  // Begins a new life with what the caller has captured.
+  static void begin(AsyncResource& resource, AsyncId id, AsyncId trigger, const FrameRef& frame) {
     resource.async_id_ = id;
     resource.trigger_async_id_ = trigger;
     resource.destroyed_ = false;
+    if (frame) resource.frame_ = frame;
     emit_init(resource);
   }
 

@@ -5,6 +5,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/detail/stream.h>
+#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -28,26 +29,25 @@ std::span<std::byte> shared_buffer() {
   return {buffer.get(), kBytes};
 }
 
-struct WriteRequest {
-  explicit WriteRequest(Stream& to)
-      : stream(to), resource("WRITEWRAP", {.trigger = to.resource().async_id()}) {}
+// A request of a stream. Everything that can fail happens before libuv has it.
+template <typename Uv>
+struct StreamRequest {
+  StreamRequest(Stream& of, ResourceType type)
+      : stream(of), resource(type, {.trigger = of.resource().async_id()}) {}
 
-  uv_write_t request;
+  void begin(Callback<void>& callback) noexcept {
+    request.data = this;
+    done = Completion<void>(std::move(callback), ResourceAccess::frame(resource));
+  }
+
+  Uv request;
   Stream& stream;
   AsyncResource resource;
   Completion<void> done;
-  std::vector<std::byte> copy;
+  std::vector<std::byte> copy;  // of what a write was given, if it copies
 };
-
-struct ShutdownRequest {
-  explicit ShutdownRequest(Stream& of)
-      : stream(of), resource("SHUTDOWNWRAP", {.trigger = of.resource().async_id()}) {}
-
-  uv_shutdown_t request;
-  Stream& stream;
-  AsyncResource resource;
-  Completion<void> done;
-};
+using WriteRequest = StreamRequest<uv_write_t>;
+using ShutdownRequest = StreamRequest<uv_shutdown_t>;
 
 // libuv gives the request back: completes it and frees it.
 template <typename Request>
@@ -71,6 +71,9 @@ std::string Stream::describe(std::string_view what) {
 std::optional<Result<std::size_t>> Stream::read(std::span<std::byte> into,
                                                 Callback<std::size_t>& done) {
   if (into.empty()) throw UsageError("read: the buffer is empty; 0 means end of stream");
+  require_callback(done, "read");
+  if (read_ && is_closing())
+    return Result<std::size_t>(uv_error(UV_EBADF, "read: the stream is closed"));
   if (read_) throw UsageError("read: another read is pending; one at a time");
   if (data_handler_) throw UsageError("read: on_data() takes what arrives; use one of the two");
   if (const std::size_t count = take_buffered(into); count > 0) {
@@ -219,7 +222,8 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
                                           Callback<void>& done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
   if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
-  if (pieces.empty()) return Result<void>();
+  constexpr Bytes kNothing;
+  if (pieces.empty()) pieces = {&kNothing, 1};
   std::array<uv_buf_t, 8> few;
   std::vector<uv_buf_t> many;
   std::span<uv_buf_t> buffers(few.data(), 0);
@@ -234,7 +238,9 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
   const auto count = static_cast<unsigned>(std::min(buffers.size(), kPiecesMax));
   const int taken = uv_try_write(stream(), buffers.data(), count);
   if (taken < 0 && taken != UV_EAGAIN) return Result<void>(uv_error(taken, describe("write")));
-  auto skip = static_cast<std::size_t>(std::max(taken, 0));
+  // EAGAIN: earlier writes wait, and even an empty one completes after them.
+  if (taken == UV_EAGAIN) return write_rest(buffers, copies, done);
+  auto skip = static_cast<std::size_t>(taken);
   while (!buffers.empty() && skip >= buffers.front().len) {
     skip -= buffers.front().len;
     buffers = buffers.subspan(1);
@@ -247,7 +253,7 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
 
 std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool copies,
                                                Callback<void>& done) {
-  auto request = std::make_unique<WriteRequest>(*this);
+  auto request = std::make_unique<WriteRequest>(*this, "WRITEWRAP");
   uv_buf_t copied;
   if (copies) {
     for (const uv_buf_t& piece : rest) {
@@ -257,12 +263,14 @@ std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool co
     copied = to_uv(request->copy);
     rest = {&copied, 1};
   }
-  request->request.data = request.get();
+  request->begin(done);
   const int code =
       uv_write(&request->request, stream(), rest.data(), static_cast<unsigned>(rest.size()),
                [](uv_write_t* r, int status) { finish<WriteRequest>(r->data, status, "write"); });
-  if (code < 0) return Result<void>(uv_error(code, describe("write")));
-  request->done = Completion<void>(std::move(done));
+  if (code < 0) {
+    done = request->done.take();
+    return Result<void>(uv_error(code, describe("write")));
+  }
   static_cast<void>(request.release());  // libuv's until its callback
   return std::nullopt;
 }
@@ -270,14 +278,16 @@ std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool co
 std::optional<Result<void>> Stream::shutdown(Callback<void>& done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "shutdown: the stream is closed"));
   if (is_shut_down_) return Result<void>();
-  auto request = std::make_unique<ShutdownRequest>(*this);
-  request->request.data = request.get();
+  auto request = std::make_unique<ShutdownRequest>(*this, "SHUTDOWNWRAP");
+  request->begin(done);
   const int code = uv_shutdown(&request->request, stream(), [](uv_shutdown_t* r, int status) {
     finish<ShutdownRequest>(r->data, status, "shutdown");
   });
-  if (code < 0) return Result<void>(uv_error(code, describe("shutdown")));
+  if (code < 0) {
+    done = request->done.take();
+    return Result<void>(uv_error(code, describe("shutdown")));
+  }
   is_shut_down_ = true;
-  request->done = Completion<void>(std::move(done));
   static_cast<void>(request.release());  // libuv's until its callback
   return std::nullopt;
 }

@@ -77,7 +77,9 @@ Result<TcpSocketPtr> TcpServer::take() {
 }
 
 std::optional<Result<TcpSocketPtr>> TcpServer::accept(Callback<TcpSocketPtr>& done) {
-  if (accept_) throw UsageError("accept: another accept is pending; one at a time");
+  if (accept_ && !is_closing()) {
+    throw UsageError("accept: another accept is pending; one at a time");
+  }
   if (connection_handler_) {
     throw UsageError("accept: on_connection() takes what arrives; use one of the two");
   }
@@ -96,7 +98,7 @@ void TcpServer::cancel_accept() {
 void TcpServer::on_connection(UniqueFunction<void(TcpSocketPtr)> handler) {
   if (accept_) throw UsageError("on_connection: an accept is pending; use one of the two");
   connection_handler_.set(std::move(handler));
-  if (!has_waiting_) return;
+  if (!has_waiting_ || is_closing()) return;
   loop().add_tick(std::make_unique<Tick>(
       [this] {
         if (has_waiting_ && connection_handler_ && !is_closing()) arrived(0);

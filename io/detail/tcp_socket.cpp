@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include <weft/ctx/error.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -39,6 +40,7 @@ void TcpSocket::connect(const io::Address& to, Callback<void> done) {
   connected_to_ = to;
   auto request = std::make_unique<ConnectRequest>(*this);
   request->request.data = request.get();
+  request->done = Completion<void>(std::move(done), ResourceAccess::frame(request->resource));
   const int code =
       uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {
         const std::unique_ptr<ConnectRequest> ended(static_cast<ConnectRequest*>(r->data));
@@ -47,11 +49,10 @@ void TcpSocket::connect(const io::Address& to, Callback<void> done) {
         ended->done.complete(ended->socket.loop(), ended->resource, std::move(result));
       });
   if (code < 0) {
-    complete_soon<void>(loop(), resource().async_id(), std::move(done),
+    complete_soon<void>(loop(), resource().async_id(), request->done.take(),
                         uv_error(code, describe("connect")));
     return;
   }
-  request->done = Completion<void>(std::move(done));
   static_cast<void>(request.release());  // libuv's until its callback
 }
 
@@ -117,6 +118,7 @@ class TcpConnect {
           static_cast<TcpConnect*>(request->data)->looked_up(status, found);
         },
         host_.c_str(), nullptr, &hints);
+    if (code == 0) loop_.begin_request();
     if (code < 0) {
       lookup_.reset();
       loop_.add_tick(std::make_unique<Tick>([this, code] { finish(uv_error(code, describe())); },
@@ -129,6 +131,7 @@ class TcpConnect {
       addresses_.push_back(io::Address::from_raw(at->ai_addr).with_port(port_));
     }
     uv_freeaddrinfo(found);
+    loop_.end_request();
     const std::unique_ptr<Lookup> lookup = std::move(lookup_);
     loop_.call(lookup->resource, lookup->frame, [&] {
       if (status < 0) return finish(uv_error(status, describe()));
@@ -177,6 +180,9 @@ class TcpConnect {
 
 TcpConnect& connect_tcp(EventLoop& loop, std::string host, std::uint16_t port,
                         Callback<TcpSocketPtr> done) {
+  if (host.find('\0') != std::string::npos) {
+    throw UsageError("connect: the host has a null character in it");
+  }
   auto* const connect = new TcpConnect(loop, std::move(host), port, std::move(done));
   connect->start();
   return *connect;

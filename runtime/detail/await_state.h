@@ -77,7 +77,8 @@ template <typename T>
 class Completer {
  public:
   explicit Completer(AwaitResult<T>& state) noexcept : state_(&state) { state.completer = this; }
-  Completer(Completer&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
+  Completer(Completer&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)), was_forgotten_(other.was_forgotten_) {
     if (state_ != nullptr) state_->completer = this;
   }
   Completer& operator=(Completer&&) = delete;
@@ -86,13 +87,17 @@ class Completer {
   }
 
   void operator()(Result<T> result) {
+    if (was_forgotten_) return;  // nobody waits any more
     if (state_ == nullptr) {
-      throw UsageError("await: the operation called its callback twice, or after the run ended");
+      throw UsageError("await: the operation called its callback twice");
     }
     take()->complete(std::move(result));
   }
 
-  void forget() noexcept { state_ = nullptr; }
+  void forget() noexcept {
+    state_ = nullptr;
+    was_forgotten_ = true;
+  }
 
  private:
   AwaitResult<T>* take() noexcept {
@@ -101,6 +106,7 @@ class Completer {
   }
 
   AwaitResult<T>* state_;
+  bool was_forgotten_ = false;  // the wait ended first: `start` threw, or the run ended
 };
 
 }  // namespace weft::detail

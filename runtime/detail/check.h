@@ -6,6 +6,15 @@ namespace weft::detail {
 
 [[noreturn]] void check_failed(const char* what, const char* file, int line) noexcept;
 
+// A callback the user must give.
+// Errors: UsageError, which names `what`, when it is empty.
+[[noreturn]] void raise_empty_callback(const char* what);
+template <typename Function>
+void require_callback(const Function& callback, const char* what) {
+  if (!callback) [[unlikely]]
+    raise_empty_callback(what);
+}
+
 }  // namespace weft::detail
 
 #define WEFT_CHECK(condition) \

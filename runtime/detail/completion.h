@@ -18,12 +18,18 @@ template <typename T>
 class Completion {
  public:
   Completion() = default;
-  explicit Completion(Callback<T> done) : done_(std::move(done)), frame_(capture()) {}
+  explicit Completion(Callback<T> done) : Completion(std::move(done), capture()) {}
+  // For a request: its resource has captured the context already.
+  Completion(Callback<T> done, FrameRef frame) noexcept
+      : done_(std::move(done)), frame_(std::move(frame)) {}
+
+  // Gives the callback back: the operation did not start.
+  Callback<T> take() noexcept { return std::exchange(done_, {}); }
 
   explicit operator bool() const noexcept { return static_cast<bool>(done_); }
 
-  // `result` is delivered from the loop's own stack, never from inside the call
-  // that started the operation.
+  // Never from inside the call that started the operation. On a fiber's stack only
+  // for a wait that another fiber cancels.
   void complete(EventLoop& loop, AsyncResource& resource, Result<T> result) {
     if (!done_) return;
     Callback<T> done = std::exchange(done_, {});

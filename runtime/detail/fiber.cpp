@@ -41,10 +41,14 @@ void hand_on_failure(Fiber& self) noexcept {
 }
 
 // What the fiber still owns dies here, on its own stack and while it is in the
-// lists, because user destructors may wait.
+// lists, because user destructors may wait. A value may own the fiber's own Task.
 void drop_owned(Fiber& self) noexcept {
-  if (self.is_detached && self.body->discard != nullptr) self.body->discard(self);
-  FrameRef::adopt(std::exchange(self.execution.frame, nullptr));
+  while (self.execution.frame != nullptr) {
+    FrameRef::adopt(std::exchange(self.execution.frame, nullptr));
+  }
+  if (!self.is_detached) return;
+  if (self.failure != nullptr) hand_on_failure(self);
+  if (self.body->discard != nullptr) self.body->discard(self);
 }
 
 void run_body(Fiber& self) noexcept {
@@ -54,8 +58,7 @@ void run_body(Fiber& self) noexcept {
   }
   try {
     self.body->run(self);
-  } catch (const Cancelled&) {
-    self.was_cancelled = true;
+  } catch (const Cancelled&) {  // an end like any other, without a result
   } catch (...) {
     self.failure.reset(
         new Fiber::Failure{std::current_exception(), FrameRef::share(self.execution.frame)});
@@ -69,7 +72,7 @@ void run_body(Fiber& self) noexcept {
     self.attention |= Fiber::kEventsOver;
   }
   if (self.is_detached || self.execution.frame != nullptr) drop_owned(self);
-  ResourceAccess::end_without_frame(self.resource);
+  ResourceAccess::end(self.resource);
   self.state = Fiber::State::kEnded;
 }
 
@@ -151,17 +154,17 @@ namespace {
 namespace {
 
 [[gnu::always_inline]] inline Fiber& begin(Fiber& fiber, const Fiber::Body& body,
-                                           const SourceLocation& spawned_at) {
+                                           const SourceLocation& spawned_at, FrameRef frame) {
   fiber.state = Fiber::State::kRunnable;
   fiber.attention = 0;
-  fiber.was_cancelled = fiber.is_detached = fiber.was_joined = false;
+  fiber.is_detached = fiber.was_joined = false;
   fiber.body = &body;
   fiber.spawned_at = spawned_at;
-  const Execution& spawner = *thread_state.execution;  // a loop runs, so there is one
-  fiber.execution.frame = capture(spawner.frame).release();
+  const AsyncId spawner = thread_state.execution->async_id;  // a loop runs, so there is one
   fiber.execution.async_id = ++thread_state.last_async_id;
-  fiber.execution.trigger_async_id = fiber.resumed_by = spawner.async_id;
-  ResourceAccess::begin_without_frame(fiber.resource, fiber.execution.async_id, spawner.async_id);
+  fiber.execution.trigger_async_id = fiber.resumed_by = spawner;
+  ResourceAccess::begin(fiber.resource, fiber.execution.async_id, spawner, frame);
+  fiber.execution.frame = std::move(frame).release();
   fiber.loop->launch(fiber);
   return fiber;
 }
@@ -170,15 +173,21 @@ namespace {
 
 Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at) {
   EventLoop* const loop = runtime_thread.loop;
-  Fiber* const idle = loop == nullptr ? nullptr : loop->take_idle();
+  if (loop == nullptr || !loop->has_idle()) [[unlikely]] {
+    return start_fiber(body, spawned_at, 0, nullptr);
+  }
+  FrameRef frame = capture();  // may run user code, which may spawn or throw
+  Fiber* const idle = loop->take_idle();
   if (idle == nullptr) [[unlikely]]
     return start_fiber(body, spawned_at, 0, nullptr);
-  return begin(*idle, body, spawned_at);
+  return begin(*idle, body, spawned_at, std::move(frame));
 }
 
 [[gnu::noinline]] Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
                                      std::size_t payload_bytes, const SpawnOptions* options) {
-  return begin(make_fiber(EventLoop::current("spawn"), payload_bytes, options), body, spawned_at);
+  EventLoop& loop = EventLoop::current("spawn");
+  FrameRef frame = capture();
+  return begin(make_fiber(loop, payload_bytes, options), body, spawned_at, std::move(frame));
 }
 
 namespace {

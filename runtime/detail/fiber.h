@@ -95,9 +95,8 @@ class Fiber : public Runnable {
   State state = State::kRunnable;
   // What to look at when it runs again, as one byte: a switch tests it once.
   unsigned char attention = 0;
-  bool was_cancelled = false;  // ended by letting Cancelled pass
-  bool is_detached = false;    // no Task refers to it: the record dies with the function
-  bool was_joined = false;     // somebody took the result or the error
+  bool is_detached = false;  // no Task refers to it: the record dies with the function
+  bool was_joined = false;   // somebody took the result or the error
   // Its record and stack may be used again as they are: it was spawned without
   // options and with a small payload, did not fail, and its loop lives.
   bool is_ordinary = true;

@@ -17,11 +17,12 @@ void Handle::close() noexcept {
 }
 
 void Handle::end_close() noexcept {
+  loop_->drain();  // a tick may still refer to this block
   end_pending();
   close_handler_.call(*loop_, resource_);
   drop_handlers();
   close_handler_.clear();
-  has_ended_ = true;
+  state_ = State::kEnded;
   closed_.complete(*loop_, resource_, {});
   loop_->remove(*this);
   state_ = State::kClosed;
@@ -30,7 +31,7 @@ void Handle::end_close() noexcept {
 }
 
 std::optional<Result<void>> Handle::closed(Callback<void>& done) {
-  if (has_ended_) return Result<void>();
+  if (state_ >= State::kEnded) return Result<void>();
   if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
   closed_ = Completion<void>(std::move(done));
   return std::nullopt;

@@ -20,6 +20,7 @@
 #include <weft/ctx/async_resource.h>
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/drop_handle.h>
+#include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
 
@@ -39,11 +40,13 @@ class Handle {
   void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
   // Leaf: the close has ended.
   std::optional<Result<void>> closed(Callback<void>& done);
+  void cancel_closed() {
+    closed_.complete(*loop_, resource_, uv_error(UV_ECANCELED, "wait_closed"));
+  }
 
   EventLoop& loop() const noexcept { return *loop_; }
   AsyncResource& resource() noexcept { return resource_; }
   const AsyncResource& resource() const noexcept { return resource_; }
-  bool keeps_loop_alive() noexcept { return uv_has_ref(raw()) != 0; }
   bool is_active() noexcept { return uv_is_active(raw()) != 0; }
   void set_referenced(bool referenced) noexcept;
 
@@ -64,6 +67,7 @@ class Handle {
   enum class State {
     kOpen,     // in the loop's list
     kClosing,  // uv_close was called
+    kEnded,    // the close callback runs; handlers are gone, pending operations have ended
     kClosed,   // the close callback ran; an owner still holds the block
   };
 
@@ -74,7 +78,6 @@ class Handle {
   AsyncResource resource_;
   State state_ = State::kOpen;
   bool is_owned_ = true;
-  bool has_ended_ = false;  // handlers are gone and pending operations called back
   Completion<void> closed_;
   PersistentHandler<> close_handler_;
   Handle* previous_ = nullptr;  // among the loop's handles

@@ -18,6 +18,10 @@ namespace {
 // Node's bound: a queue of destroys this long does not wait for the check phase.
 constexpr std::size_t kDestroysMax = 16384;
 
+int budget_of(const RunOptions& options) noexcept {
+  return static_cast<int>(std::clamp(options.resume_budget, 1U, 1U << 30));
+}
+
 uv_handle_t* as_handle(auto* handle) noexcept {
   return reinterpret_cast<uv_handle_t*>(handle);
 }
@@ -43,7 +47,7 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
       options_(std::move(options)),
       clock_(clock),
       outer_execution_(&current_execution()),
-      budget_(static_cast<int>(options_.resume_budget)),
+      budget_(budget_of(options_)),
       immediates_(*this),
       timers_(*this),
       remote_(std::make_shared<RemoteQueue>(*this)) {
@@ -52,7 +56,7 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
   if (clock == Clock::kVirtual) timers_.use_virtual_time();
   HookTable::of_this_thread().set_error_policy(options_.hook_errors);
   stack_pools_.emplace_back(
-      new StackPool(options_.stack_bytes, best_stack_guards(), protect_budget()));
+      new StackPool(StackPool::size_class(options_.stack_bytes), best_stack_guards()));
   open_handles();
   context_.execution = &execution_;
   sanitizer::adopt_thread_stack(context_);
@@ -62,8 +66,7 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
 }
 
 EventLoop::~EventLoop() {
-  close_own_handles();
-  while (closed_handles_ < own_handles_.size()) uv_run(uv_, UV_RUN_ONCE);
+  if (!closing_) finish_turns();  // the run was never reached
   if (uv_ == &own_uv_) {
     const bool closed = uv_loop_close(&own_uv_) == 0;
     if (!closed) report_open_handles(&own_uv_);
@@ -76,6 +79,7 @@ EventLoop::~EventLoop() {
   }
   runtime_thread = {};
   thread_state.hooks_changed = nullptr;
+  reset_frame();
   thread_state.execution = outer_execution_;
 }
 
@@ -112,6 +116,7 @@ void EventLoop::open_handles() {
 }
 
 void EventLoop::close_own_handles() noexcept {
+  closing_ = true;
   for (uv_handle_t* const handle : own_handles_) {
     handle->data = this;
     uv_close(handle, [](uv_handle_t* h) { ++static_cast<EventLoop*>(h->data)->closed_handles_; });
@@ -120,12 +125,14 @@ void EventLoop::close_own_handles() noexcept {
 
 // --- fibers ---
 
+// One pool for each power of two: few, however many sizes a program asks for.
 StackPool& EventLoop::stacks(std::size_t stack_bytes) {
   if (stack_bytes == 0) return *stack_pools_.front();
+  const std::size_t usable_bytes = StackPool::size_class(stack_bytes);
   for (const auto& pool : stack_pools_) {
-    if (pool->usable_bytes() - stack_bytes < 4096) return *pool;  // rounded up to pages
+    if (pool->usable_bytes() == usable_bytes) return *pool;
   }
-  stack_pools_.emplace_back(new StackPool(stack_bytes, best_stack_guards(), protect_budget()));
+  stack_pools_.emplace_back(new StackPool(usable_bytes, best_stack_guards()));
   return *stack_pools_.back();
 }
 
@@ -196,7 +203,9 @@ void EventLoop::leave_for_good(Fiber& self, StackContext& to) noexcept {
 // --- the turn ---
 
 void EventLoop::wake_up() noexcept {
-  if (!uv_is_active(as_handle(&idle_))) uv_idle_start(&idle_, [](uv_idle_t*) {});
+  // libuv would link a closing handle into the caller's loop again.
+  if (closing_ || uv_is_active(as_handle(&idle_))) return;
+  uv_idle_start(&idle_, [](uv_idle_t*) {});
 }
 
 void EventLoop::update_idle() noexcept {
@@ -249,7 +258,7 @@ bool EventLoop::run_ready() noexcept {
 
 void EventLoop::refill_budget() noexcept {
   direct_ = 0;
-  budget_ = static_cast<int>(options_.resume_budget);
+  budget_ = budget_of(options_);
 }
 
 void EventLoop::drain() noexcept {
@@ -259,6 +268,7 @@ void EventLoop::drain() noexcept {
   do {
     while (!ticks_.empty()) run_tick();
   } while (run_ready() && !ticks_.empty());
+  while (!ticks_.empty()) run_tick();  // the budget is the fibers': no tick outlives a drain
   if (thread_state.hooks != nullptr && thread_state.hooks->destroys() >= kDestroysMax) {
     drain_destroys();
   }
@@ -277,13 +287,20 @@ void EventLoop::trim_records() noexcept {
   while (cold != nullptr) free_record(*std::exchange(cold, cold->next_idle));
 }
 
+// What enter_with in a callback of the caller's own left behind.
+void EventLoop::reset_frame() noexcept {
+  FrameRef::adopt(std::exchange(execution_.frame, nullptr));
+}
+
 // Before poll: what the caller's own libuv callbacks made ready runs here.
 void EventLoop::on_prepare() noexcept {
+  reset_frame();
   if (!ready_.is_empty() || !ticks_.empty()) drain();
   update_idle();
 }
 
 void EventLoop::on_check() noexcept {
+  reset_frame();
   refill_budget();
   trim_records();
   drain_destroys();
@@ -352,6 +369,7 @@ bool EventLoop::has_unreferenced_wakers() const noexcept {
 }
 
 void EventLoop::stop(std::exception_ptr error) noexcept {
+  const InCallback no_drain(*this);  // fibers must not come and go while the lists are walked
   if (error_ == nullptr) error_ = std::move(error);
   uv_stop(uv_);
   if (std::exchange(stopping_, true)) return;
@@ -370,21 +388,29 @@ void EventLoop::finish_turns() noexcept {
   stop(nullptr);
   for (;;) {
     refill_budget();
-    remote_->run_posted();
+    if (!closing_) remote_->run_posted();
     drain();
     drain_destroys();
     timers_.clear_all();
     immediates_.clear_all();
     if (fiber_count_ == 0) close_all_handles();
     // A lookup that runs cannot be stopped, and the loop cannot close before it ends.
-    const bool in_flight = uv_ == &own_uv_ && uv_->active_reqs.count > 0;
-    const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty() && !in_flight;
-    if (idle && fiber_count_ == 0 && remote_->try_end()) break;
+    const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty() && requests_ == 0;
+    if (idle && fiber_count_ == 0) {
+      if (has_late_work()) continue;
+      if (!closing_ && remote_->try_end()) close_own_handles();
+      if (closing_ && closed_handles_ == own_handles_.size()) return;
+    }
     update_idle();
     if (idle && (uv_ != &own_uv_ || !uv_loop_alive(uv_))) end_stuck_waits();
     uv_run(uv_, UV_RUN_ONCE);
   }
-  drain_destroys();
+}
+
+// What was dropped just now may have started more.
+bool EventLoop::has_late_work() const noexcept {
+  return !timers_.is_empty() || !immediates_.is_empty() ||
+         (thread_state.hooks != nullptr && thread_state.hooks->has_destroys());
 }
 
 // Waits that cannot be aborted and that nothing is left to end.

@@ -117,6 +117,7 @@ class EventLoop {
     if (fiber.following != nullptr) fiber.following->previous = fiber.previous;
     --record_count_;
   }
+  bool has_idle() const noexcept { return idle_records_ != nullptr; }
   // A record for the next spawn; null when none is kept.
   Fiber* take_idle() noexcept {
     Fiber* const fiber = idle_records_;
@@ -145,6 +146,8 @@ class EventLoop {
   Timers& timers() noexcept { return timers_; }
   // The time of this turn, milliseconds since the loop began.
   std::uint64_t now_ms() const noexcept;
+  // Runs ticks, then microtasks and ready fibers; what runs meanwhile does not begin another.
+  void drain() noexcept;
   // Something of ours needs the loop to keep turning.
   void wake_up() noexcept;
 
@@ -153,10 +156,13 @@ class EventLoop {
   void add(Handle& handle) noexcept;
   void remove(Handle& handle) noexcept;
 
+  // Requests with libuv that neither a handle nor a fiber owns: the run waits for them.
+  void begin_request() noexcept { ++requests_; }
+  void end_request() noexcept { --requests_; }
+
   // Ends everything in order: cancels every fiber, closes every handle, drops the
   // timers. run() rethrows `error`, if any; the first counts.
   void stop(std::exception_ptr error) noexcept;
-  bool is_stopping() const noexcept { return stopping_; }
   // Hands an error nobody can catch to the handler of the options, else stops.
   void uncaught(std::exception_ptr error) noexcept;
 
@@ -172,7 +178,6 @@ class EventLoop {
   std::string describe_origin() const;
   // The fibers that wait: on what, started where; a line each.
   std::string describe_waiting_fibers() const;
-  std::size_t live_fibers() const noexcept { return fiber_count_; }
 
  private:
   friend class RemoteQueue;
@@ -180,7 +185,6 @@ class EventLoop {
   void open_handles();
   void open(uv_handle_t* handle, bool referenced) noexcept;
   void close_own_handles() noexcept;
-  void drain() noexcept;
   void run_tick() noexcept;
   bool run_ready() noexcept;
   Fiber* next_fiber() noexcept;
@@ -201,6 +205,8 @@ class EventLoop {
   void run_turns();
   void finish_turns() noexcept;
   void close_all_handles() noexcept;
+  void reset_frame() noexcept;
+  bool has_late_work() const noexcept;
   void end_stuck_waits() noexcept;
   void advance_virtual_clock() noexcept;
 
@@ -223,6 +229,7 @@ class EventLoop {
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;
+  bool closing_ = false;  // our own handles: the last step
   std::exception_ptr error_;
 
   std::vector<std::unique_ptr<StackPool, RetireStackPool>>
@@ -233,6 +240,7 @@ class EventLoop {
   std::size_t fiber_count_ = 0;  // that have not ended
   StackContext ended_;           // of the fiber that ended last
   Handle* handles_ = nullptr;
+  std::size_t requests_ = 0;
   std::deque<std::unique_ptr<Tick>> ticks_;
   Immediates immediates_;
   Timers timers_;

@@ -68,6 +68,7 @@ void on_fault(int signal, siginfo_t* info, void* /*context*/) {
   report_if_overflow(info->si_addr);
   // Returning runs the faulting instruction again, under the outer handler.
   ::sigaction(signal, signal == SIGSEGV ? &outer_segv : &outer_bus, nullptr);
+  if (info->si_code <= 0) ::raise(signal);  // sent, not caused: nothing faults again
 }
 
 // Puts our handler in front of whatever is installed; the program, or a test

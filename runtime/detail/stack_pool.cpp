@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <bit>
 #include <cstdio>
 #include <memory>
 #include <new>
@@ -17,6 +19,8 @@ namespace {
 constexpr int kGuardInstall = 102;  // MADV_GUARD_INSTALL, missing from older headers
 constexpr std::size_t kCarveBatch = 64;
 constexpr std::size_t kSlabStacksMax = 1024;
+
+constinit std::atomic<std::size_t> protects_in_process = 0;
 
 std::size_t page_bytes() noexcept {
   static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -73,15 +77,23 @@ std::size_t protect_budget() noexcept {
   return budget;
 }
 
-StackPool::StackPool(std::size_t usable_bytes, StackGuards guards, std::size_t protect_budget)
+StackPool::StackPool(std::size_t usable_bytes, StackGuards guards, std::size_t protect_max)
     : usable_bytes_(round_up(usable_bytes, page_bytes())),
       stride_bytes_(usable_bytes_ + round_up(kGuardBytes, page_bytes())),
       guards_(guards),
-      protect_budget_(protect_budget) {
+      protect_left_(protect_max) {
   if (stride_bytes_ / page_bytes() % 2 == 0) stride_bytes_ += page_bytes();
 }
 
+std::size_t StackPool::size_class(std::size_t bytes) {
+  constexpr std::size_t kLeast = std::size_t{16} * 1024;
+  constexpr std::size_t kMost = std::size_t{1} << 40;
+  if (bytes > kMost) throw std::bad_alloc();
+  return std::bit_ceil(std::max(bytes, kLeast));
+}
+
 StackPool::~StackPool() {
+  protects_in_process.fetch_sub(protected_);
   for (const unsigned id : valgrind_ids_) sanitizer::deregister_stack(id);
   for (const Slab& slab : slabs_) {
     sanitizer::unpoison(slab.memory, slab.stacks * stride_bytes_);
@@ -148,13 +160,20 @@ void StackPool::carve(std::size_t stacks) {
 
   if (guards_ == StackGuards::kInstall && advise_all(guards.data(), stacks, kGuardInstall)) return;
   for (std::size_t i = 0; i < stacks; ++i) {
-    const bool affordable = guards_ != StackGuards::kNone && protect_budget_ > 0;
-    if (affordable && ::mprotect(guards[i].iov_base, guards[i].iov_len, PROT_NONE) == 0) {
-      --protect_budget_;
-    } else {
-      ++unguarded_;
-    }
+    if (!protect(guards[i])) ++unguarded_;
   }
+}
+
+bool StackPool::protect(const iovec& guard) noexcept {
+  if (guards_ == StackGuards::kNone || protect_left_ == 0) return false;
+  if (protects_in_process.fetch_add(1) >= protect_budget() ||
+      ::mprotect(guard.iov_base, guard.iov_len, PROT_NONE) != 0) {
+    protects_in_process.fetch_sub(1);
+    return false;
+  }
+  --protect_left_;
+  ++protected_;
+  return true;
 }
 
 // Gives the memory of the kBatch coldest stacks back to the system.

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <sys/uio.h>
 #include <vector>
 
 namespace weft::detail {
@@ -41,7 +42,8 @@ enum class StackGuards {
 
 // What the running kernel offers; probed once.
 StackGuards best_stack_guards() noexcept;
-// How many mprotect guards the process can afford (half of vm.max_map_count's mappings).
+// How many mprotect guards the process can afford; they take half of the mappings
+// vm.max_map_count allows. All pools draw from it.
 std::size_t protect_budget() noexcept;
 
 struct StackStatistics {
@@ -57,7 +59,13 @@ class StackPool {
   static constexpr std::size_t kWarmMax = 1024;
   static constexpr std::size_t kBatch = 256;
 
-  StackPool(std::size_t usable_bytes, StackGuards guards, std::size_t protect_budget);
+  // The size a stack of at least `bytes` comes in.
+  // Errors: std::bad_alloc for sizes no address space has room for.
+  static std::size_t size_class(std::size_t bytes);
+
+  // `protect_max`: how many mprotect guards this pool may take at the most.
+  StackPool(std::size_t usable_bytes, StackGuards guards,
+            std::size_t protect_max = protect_budget());
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
 
@@ -93,6 +101,7 @@ class StackPool {
   void refill();
   void add_slab();
   void carve(std::size_t stacks);
+  bool protect(const iovec& guard) noexcept;
   void trim() noexcept;
 
   static constexpr std::size_t kColours = 16;
@@ -101,7 +110,8 @@ class StackPool {
   std::size_t usable_bytes_;
   std::size_t stride_bytes_;
   StackGuards guards_;
-  std::size_t protect_budget_;
+  std::size_t protect_left_;
+  std::size_t protected_ = 0;      // drawn from the process's budget
   std::vector<StackMemory> warm_;  // the last is the warmest
   std::vector<StackMemory> cold_;  // without memory behind them
   std::vector<Slab> slabs_;

@@ -24,6 +24,10 @@ std::uint64_t Timers::now_ms() const noexcept {
   return is_virtual_ ? virtual_now_ms_ : uv_now(loop_.uv()) - began_ms_;
 }
 
+void Timers::update_now() noexcept {
+  if (!is_virtual_) uv_update_time(loop_.uv());
+}
+
 void Timers::count_reference(bool added) noexcept {
   if (added) {
     if (referenced_++ == 0) uv_ref(handle());

@@ -67,6 +67,8 @@ class Timers {
   bool is_empty() const noexcept { return wheel_.is_empty(); }
 
   std::uint64_t now_ms() const noexcept;  // since the beginning
+  // As Node, which asks for the time whenever a timer is set: a turn may have taken long.
+  void update_now() noexcept;
   std::chrono::steady_clock::time_point now() const noexcept {
     return began_ + std::chrono::milliseconds(now_ms());
   }

@@ -63,7 +63,7 @@ TEST_CASE("await takes a result that is there at once") {
       return std::optional<Result<int>>(7);
     });
     trace.push_back("got " + std::to_string(value));
-    CHECK_THROWS_AS(kept(8), UsageError);
+    CHECK_NOTHROW(kept(8));
   });
 
   CHECK(trace == Trace{"got 7", "others run"});
@@ -133,12 +133,12 @@ TEST_CASE("what the start of an operation throws passes through") {
       throw std::runtime_error("cannot start");
     };
     CHECK_THROWS_WITH(await<int>(start), "cannot start");
-    CHECK_THROWS_AS(kept(1), UsageError);
+    CHECK_NOTHROW(kept(1));
     yield();
   });
 }
 
-TEST_CASE("a callback kept beyond the run is a usage error to call, and may be dropped") {
+TEST_CASE("a callback kept beyond the run reaches nobody when called, and may be dropped") {
   Callback<int> called;
   Callback<int> dropped;
 
@@ -149,7 +149,7 @@ TEST_CASE("a callback kept beyond the run is a usage error to call, and may be d
     Loop::current().stop();
   });
 
-  CHECK_THROWS_AS(called(1), UsageError);
+  CHECK_NOTHROW(called(1));
   dropped = nullptr;
 }
 

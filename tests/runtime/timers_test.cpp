@@ -154,7 +154,7 @@ TEST_CASE("a timer cleared by another of the same deadline does not fire") {
     std::optional<Timeout> second;
     set_timeout(1ms, [&] {
       trace.push_back("first");
-      clear(*second);
+      second->clear();
     });
     second = set_timeout(1ms, [&] { trace.push_back("second"); });
     sleep_for(2ms);
@@ -330,7 +330,7 @@ TEST_CASE("a cleared immediate does not run and drops its callback at once") {
   test::run([&] {
     auto immediate = set_immediate(
         [&trace, held = Mortal(trace, "capture")] { trace.push_back("ran " + held.name()); });
-    clear(immediate);
+    immediate.clear();
     trace.push_back("cleared");
     immediate.clear();
   });
