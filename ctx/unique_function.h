@@ -45,7 +45,7 @@ class UniqueFunction<R(Args...)> {
   // NOLINTNEXTLINE(google-explicit-constructor): as std::function
   UniqueFunction(F&& fn) {
     using Target = std::decay_t<F>;
-    if constexpr (detail::Nullable<Target>) {
+    if constexpr (detail::Nullable<std::remove_cvref_t<F>>) {
       if (!static_cast<bool>(fn)) return;
     }
     if constexpr (is_small<Target>()) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# tidy.sh BUILD_DIR [--all]: clang-tidy on the sources that changed since the upstream branch, or on
-# all. A changed header counts for the sources that include it directly.
+# tidy.sh BUILD_DIR [--all|--library]: clang-tidy on the sources that changed since the upstream
+# branch, on all, or on those users build. A changed header counts for the sources that include it
+# directly.
 set -euo pipefail
 
 build_dir=$1
@@ -17,6 +18,8 @@ changed() {
 
 if [[ ${2:-} == --all ]]; then
   files=$(printf '%s\n' "${all_sources[@]}")
+elif [[ ${2:-} == --library ]]; then
+  files=$(printf '%s\n' "${all_sources[@]}" | grep -E '^(ctx|runtime|io|examples)/')
 else
   files=$(changed | while read -r file; do
     case $file in
