@@ -27,7 +27,8 @@ concept TargetOf =
 
 // What can be callable in type and empty in value.
 template <typename F>
-concept Nullable = std::is_pointer_v<F> || std::is_member_pointer_v<F> || requires(F f) {
+concept Nullable = !std::is_function_v<F> && requires(F f) {
+  f == nullptr;
   f = nullptr;
 };
 
