@@ -71,7 +71,8 @@ int run(Main main, RunOptions options = {}, SourceLocation at = SourceLocation::
 
 // As run(), on a loop the caller owns, for weft inside an existing libuv program.
 // Replaces the call of uv_run: the caller's handles run as well, and their
-// callbacks may call weft while main or anything it started is left. Returns when
+// callbacks may call weft while main or anything it started is left; what enter_with
+// sets in one is forgotten by the next phase of the turn. Returns when
 // neither side keeps the loop alive, or in order after uv_stop; the loop stays open
 // and is the caller's. A stop ends waits that have no abort by force: what they
 // wait for must not write to the waiting fiber's stack.

@@ -43,6 +43,7 @@ void hand_on_failure(Fiber& self) noexcept {
 // What the fiber still owns dies here, on its own stack and while it is in the
 // lists, because user destructors may wait. A value may own the fiber's own Task.
 void drop_owned(Fiber& self) noexcept {
+  ResourceAccess::frame(self.resource).reset();
   while (self.execution.frame != nullptr) {
     FrameRef::adopt(std::exchange(self.execution.frame, nullptr));
   }
@@ -71,7 +72,8 @@ void run_body(Fiber& self) noexcept {
     emit_after(self.resource.async_id());
     self.attention |= Fiber::kEventsOver;
   }
-  if (self.is_detached || self.execution.frame != nullptr) drop_owned(self);
+  const bool has_frame = self.execution.frame != nullptr || ResourceAccess::frame(self.resource);
+  if (self.is_detached || has_frame) drop_owned(self);
   ResourceAccess::end(self.resource);
   self.state = Fiber::State::kEnded;
 }

@@ -51,12 +51,14 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
       immediates_(*this),
       timers_(*this),
       remote_(std::make_shared<RemoteQueue>(*this)) {
+  // First what may throw: nothing would close the loop again.
+  stack_pools_.emplace_back(
+      new StackPool(StackPool::size_class(options_.stack_bytes), best_stack_guards()));
+  own_handles_.reserve(8);
   if (uv == nullptr) uv_check(uv_loop_init(&own_uv_), "run");
   uv_update_time(uv_);
   if (clock == Clock::kVirtual) timers_.use_virtual_time();
   HookTable::of_this_thread().set_error_policy(options_.hook_errors);
-  stack_pools_.emplace_back(
-      new StackPool(StackPool::size_class(options_.stack_bytes), best_stack_guards()));
   open_handles();
   context_.execution = &execution_;
   sanitizer::adopt_thread_stack(context_);
@@ -90,7 +92,6 @@ void EventLoop::open(uv_handle_t* handle, bool referenced) noexcept {
 }
 
 void EventLoop::open_handles() {
-  own_handles_.reserve(8);
   uv_must(uv_prepare_init(uv_, &prepare_));
   uv_must(uv_check_init(uv_, &check_));
   uv_must(uv_idle_init(uv_, &idle_));

@@ -83,6 +83,13 @@ TEST_CASE("try_parse returns nothing for text longer than any address") {
   CHECK(Address::try_parse("127.0.0.1" + std::string(60, '0'), 1) == std::nullopt);
 }
 
+TEST_CASE("an address followed by a null character and more is no address") {
+  const std::string text("127.0.0.1\0.example", 18);
+
+  CHECK(Address::try_parse(text, 1) == std::nullopt);
+  CHECK_THROWS_AS(Address::parse(text, 1), std::system_error);
+}
+
 TEST_CASE("an address keeps its zone") {
   const Address zoned = Address::parse("fe80::1%lo", 1);
 

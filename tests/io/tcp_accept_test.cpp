@@ -241,6 +241,35 @@ TEST_CASE("accept on a closed listener fails with bad_file_descriptor") {
   CHECK(*in_callback == std::errc::bad_file_descriptor);
 }
 
+TEST_CASE("an accept after the close is bad_file_descriptor, even while another is pending") {
+  Trace trace;
+  const auto note = [&](const char* name) {
+    return [&trace, name](Result<TcpStream> connection) {
+      trace.push_back(name + connection.error().message());
+    };
+  };
+
+  test::run([&] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    listener.accept(note("pending: "));
+    listener.close();
+    listener.accept(note("late: "));
+    CHECK_THROWS_AS(listener.accept(), std::system_error);
+    listener.wait_closed();
+  });
+
+  CHECK(trace ==
+        Trace{"late: bad file descriptor (EBADF)", "pending: operation canceled (ECANCELED)"});
+}
+
+TEST_CASE("an empty callback of accept is a usage error") {
+  test::run([] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+
+    CHECK_THROWS_WITH_AS(listener.accept({}), doctest::Contains("accept"), UsageError);
+  });
+}
+
 TEST_CASE("a fiber cancelled in accept loses no connection") {
   test::run([] {
     auto listener = TcpListener::bind("127.0.0.1", 0);
@@ -282,6 +311,20 @@ TEST_CASE("waiting for the close of a closed listener returns at once, as often 
 
     listener.wait_closed();
     listener.wait_closed();
+    listener.wait_closed();
+  });
+}
+
+TEST_CASE("a fiber cancelled while it waits for an open listener's close ends") {
+  test::run([] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    auto waits = spawn([&] { listener.wait_closed(); });
+    yield();
+    waits.cancel();
+
+    CHECK_THROWS_AS(waits.join(), std::system_error);
+    CHECK_FALSE(listener.is_closing());
+    listener.close();
     listener.wait_closed();
   });
 }

@@ -17,6 +17,7 @@
 #include <weft/io/tcp.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
+#include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/trace.h>
@@ -156,6 +157,57 @@ TEST_CASE("a stream may be dropped by the fiber that waited for its close") {
   CHECK(trace == Trace{"dropped"});
 }
 
+TEST_CASE("a fiber cancelled while it waits for a close ends, and another may wait after it") {
+  Trace trace;
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    auto waits = spawn([&, &stream = client] {
+      try {
+        stream.wait_closed();
+      } catch (const Cancelled&) {
+        trace.push_back("cancelled");
+        throw;
+      }
+    });
+    yield();
+    waits.cancel();
+    CHECK_THROWS_AS(waits.join(), std::system_error);
+    CHECK_FALSE(client.is_closing());
+    client.close();
+    client.wait_closed();
+    trace.push_back("closed");
+  });
+
+  CHECK(trace == Trace{"cancelled", "closed"});
+}
+
+TEST_CASE("a tick that refers to a stream runs before its close, even when the budget is spent") {
+  Trace trace;
+
+  test::run(
+      [&] {
+        auto [client, stream] = make_pair();
+        auto server = std::make_optional(std::move(stream));
+        client.write("a");
+        CHECK(read_some(*server) == "a");
+        client.write("kept until somebody asks");
+        for (int turn = 0; turn < 5; ++turn) next_turn();
+        spawn([] {
+          for (int i = 0; i < 10; ++i) yield();
+        });
+        yield();
+        server->on_close([&] { trace.push_back("closed"); });
+        server->on_data([](std::span<const std::byte>) { FAIL("dropped"); });
+        next_tick([&] { trace.push_back("tick"); });
+        server.reset();
+        yield();
+      },
+      {.run = {.resume_budget = 1}});
+
+  CHECK(trace == Trace{"tick", "closed"});
+}
+
 TEST_CASE("dropping a stream, or moving another into it, closes it") {
   test::run([] {
     auto [client, server] = make_pair();
@@ -250,10 +302,20 @@ TEST_CASE("options may be set at any time of a stream's life") {
     client.set_no_delay(false);
     client.set_keep_alive(true);
     client.set_keep_alive(true, 1s);
-    client.set_keep_alive(true, 0s);
+    client.set_keep_alive(true, 1h);
     client.set_keep_alive(false);
     client.write("still connected");
     CHECK(read_some(server) == "still connected");
+  });
+}
+
+TEST_CASE("keeping alive after less than a second is a usage error") {
+  test::run([] {
+    auto [client, server] = make_pair();
+
+    CHECK_THROWS_AS(client.set_keep_alive(true, 0s), UsageError);
+    CHECK_THROWS_AS(client.set_keep_alive(true, -1s), UsageError);
+    client.set_keep_alive(false, 0s);
   });
 }
 

@@ -9,11 +9,13 @@
 #include <utility>
 
 #include <doctest/doctest.h>
+#include <uv.h>
 
 #include <weft/ctx/error.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/tests/support/harness.h>
@@ -282,6 +284,34 @@ TEST_CASE("a run that stops while a fiber looks a name up ends the fiber") {
   });
 
   CHECK(trace == Trace{"cancelled"});
+}
+
+TEST_CASE("run_on returns after a lookup that was under way when it stopped") {
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  Trace trace;
+
+  run_on(&loop, [&] {
+    TcpStream::connect("slow.test", 80, [&](Result<TcpStream> stream) {
+      trace.push_back(stream ? "connected" : "failed");
+    });
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    listener.on_close([] { slow_lookup_may_end.release(); });
+    Loop::current().stop();
+  });
+  trace.push_back("returned");
+
+  CHECK(trace == Trace{"failed", "returned"});
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("a host with a null character in it is a usage error") {
+  const std::string host("127.0.0.1\0.example", 18);
+
+  test::run([&] {
+    CHECK_THROWS_AS(TcpStream::connect(host, 80), UsageError);
+    CHECK_THROWS_AS(TcpStream::connect(host, 80, [](Result<TcpStream>) {}), UsageError);
+  });
 }
 
 TEST_CASE("connecting outside of a loop, or waiting for it in a callback, is a usage error") {

@@ -379,6 +379,38 @@ TEST_CASE("a read of a closed stream fails with bad_file_descriptor") {
   CHECK(*in_callback == std::errc::bad_file_descriptor);
 }
 
+TEST_CASE("a read after the close is bad_file_descriptor, even while another is pending") {
+  std::array<std::byte, 1> buffer{};
+  Trace trace;
+  const auto note = [&](const char* name) {
+    return [&trace, name](Result<std::size_t> count) {
+      trace.push_back(name + count.error().message());
+    };
+  };
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    server.read(buffer, note("pending: "));
+    server.close();
+    server.read(buffer, note("late: "));
+    CHECK_THROWS_AS(server.read(buffer), std::system_error);
+    server.wait_closed();
+  });
+
+  CHECK(trace ==
+        Trace{"late: bad file descriptor (EBADF)", "pending: operation canceled (ECANCELED)"});
+}
+
+TEST_CASE("an empty callback of read is a usage error") {
+  std::array<std::byte, 1> buffer{};
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+
+    CHECK_THROWS_WITH_AS(server.read(buffer, {}), doctest::Contains("read"), UsageError);
+  });
+}
+
 TEST_CASE("a reset by the peer is connection_reset and names the peer, again and again") {
   std::array<std::byte, 1> buffer{};
 

@@ -232,6 +232,22 @@ TEST_CASE("writes go out and complete in the order of their calls") {
   CHECK(trace == Trace{"small done", "large done", "behind it done", "fiber done"});
 }
 
+TEST_CASE("an empty write completes after those before it") {
+  const std::string large(kTooMuch, 'x');
+  Trace trace;
+
+  const std::string got = arrived_after([&](TcpStream& stream) {
+    stream.write(large, note(trace, "large"));
+    stream.write("", note(trace, "empty"));
+    stream.write(std::span<const Bytes>(), note(trace, "no pieces"));
+    stream.write("");
+    trace.push_back("fiber done");
+  });
+
+  CHECK(got == large);
+  CHECK(trace == Trace{"large done", "empty done", "no pieces done", "fiber done"});
+}
+
 TEST_CASE("writes of two fibers do not interleave") {
   const std::string a(kTooMuch, 'a');
   const std::string b(kTooMuch, 'b');

@@ -275,6 +275,26 @@ TEST_CASE("nested scopes are left from the innermost out and entered from the ou
                                  "after 1",  "destroy 4", "destroy 3", "destroy 2", "destroy 1"});
 }
 
+TEST_CASE("code run in a fiber's resource sees the context the fiber was spawned in") {
+  const AsyncLocal<std::string> who;
+  Trace trace;
+
+  test::run([&] {
+    auto task = who.run("spawner", [&] {
+      return spawn([&] {
+        AsyncResource& self = *execution_async_resource();
+        who.enter_with("entered");
+        self.run_in_async_scope([&] { trace.push_back("in scope " + seen(who)); });
+        self.bind([&] { trace.push_back("bound " + seen(who)); })();
+        trace.push_back("fiber " + seen(who));
+      });
+    });
+    task.join();
+  });
+
+  CHECK(trace == Trace{"in scope spawner", "bound spawner", "fiber entered"});
+}
+
 TEST_CASE("the hooks of a slice see the fiber's context") {
   const AsyncLocal<std::string> who;
   Trace trace;

@@ -266,6 +266,12 @@ TEST_CASE("there is no current loop outside of a run") {
   CHECK_THROWS_AS(Loop::current(), UsageError);
 }
 
+TEST_CASE("posting an empty function is a usage error of the poster") {
+  run_for_real([] {
+    CHECK_THROWS_WITH_AS(Loop::current().post({}), doctest::Contains("post"), UsageError);
+  });
+}
+
 TEST_SUITE_END();
 
 }  // namespace

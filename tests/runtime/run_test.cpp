@@ -1,16 +1,18 @@
 #include <chrono>
 #include <csignal>
-#include <optional>
+#include <cstddef>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include <doctest/doctest.h>
-#include <uv.h>
 
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
-#include <weft/runtime/await.h>
+#include <weft/ctx/hooks.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
@@ -29,49 +31,6 @@ using test::Trace;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/run");
-
-// A libuv loop of the caller's, closed at the end without anything left on it.
-class CallersLoop {
- public:
-  CallersLoop() { REQUIRE(uv_loop_init(&loop_) == 0); }
-  CallersLoop(const CallersLoop&) = delete;
-  CallersLoop& operator=(const CallersLoop&) = delete;
-  ~CallersLoop() {
-    uv_run(&loop_, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&loop_) == 0);
-  }
-
-  uv_loop_t* get() { return &loop_; }
-
- private:
-  uv_loop_t loop_;
-};
-
-// A timer of the caller's, which calls a function in the way libuv does.
-class CallersTimer {
- public:
-  CallersTimer(CallersLoop& loop, std::uint64_t delay_ms, std::uint64_t repeat_ms,
-               UniqueFunction<void()> fn)
-      : fn_(std::move(fn)) {
-    uv_timer_init(loop.get(), &timer_);
-    timer_.data = this;
-    uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<CallersTimer*>(timer->data)->fn_(); },
-        delay_ms, repeat_ms);
-  }
-  CallersTimer(const CallersTimer&) = delete;
-  CallersTimer& operator=(const CallersTimer&) = delete;
-  ~CallersTimer() {
-    uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
-    uv_run(timer_.loop, UV_RUN_NOWAIT);
-  }
-
-  void stop() { uv_timer_stop(&timer_); }
-
- private:
-  uv_timer_t timer_;
-  UniqueFunction<void()> fn_;
-};
 
 TEST_CASE("run returns what main returned, or 0") {
   CHECK(run([] { return 3; }) == 3);
@@ -144,6 +103,47 @@ TEST_CASE("main runs on a stack of the size the options say") {
       {.main_stack_bytes = 4 << 20});
 }
 
+TEST_CASE("any resume budget runs everything") {
+  Trace trace;
+
+  for (const unsigned budget : {0U, 1U, 0x7fff'ffffU, 0x8000'0000U, 0xffff'ffffU}) {
+    test::run(
+        [&] {
+          queue_microtask([&] { trace.push_back("microtask"); });
+          spawn([&] {
+            yield();
+            trace.push_back("fiber");
+          });
+        },
+        {.run = {.resume_budget = budget}});
+    CHECK(trace == Trace{"microtask", "fiber"});
+    trace.clear();
+  }
+}
+
+TEST_CASE("a stack as large as the address space is bad_alloc, and the next run is fine") {
+  constexpr std::size_t kTooLarge = ~std::size_t{0};
+
+  CHECK_THROWS_AS(run([] {}, {.stack_bytes = kTooLarge}), std::bad_alloc);
+  CHECK_THROWS_AS(run([] {}, {.main_stack_bytes = kTooLarge}), std::bad_alloc);
+  test::run([] {
+    CHECK_THROWS_AS(spawn([] {}, {.stack_bytes = kTooLarge}), std::bad_alloc);
+    CHECK(spawn([] { return 5; }).join() == 5);
+  });
+}
+
+TEST_CASE("a stack of one byte is rounded up to what a fiber needs") {
+  int sum = 0;
+
+  run(
+      [&] {
+        sum = spawn([] { return 2; }).join() + spawn([] { return 3; }, {.stack_bytes = 1}).join();
+      },
+      {.stack_bytes = 1});
+
+  CHECK(sum == 5);
+}
+
 TEST_CASE("stop ends the run in order and is no error") {
   Trace trace;
 
@@ -185,6 +185,32 @@ TEST_CASE("an interrupt stops the run in order if the options say so") {
   CHECK(trace == Trace{"cancelled", "cancelled"});
 }
 
+TEST_CASE("what the destructors of dropped callbacks start at the very end is ended as well") {
+  struct StartsMore {
+    ~StartsMore() {
+      set_timeout(1h, [] { FAIL("fired"); });
+    }
+  };
+  int alive = 0;
+  auto hook =
+      create_hook({.init = [&](AsyncId, std::string_view, AsyncId, AsyncResource&) { ++alive; },
+                   .destroy = [&](AsyncId) { --alive; }});
+  hook.enable();
+
+  test::run([] {
+    Loop::current().stop();
+    Loop::current().post([] { set_immediate([dropped = std::make_unique<StartsMore>()] {}); });
+  });
+
+  CHECK(alive == 0);
+}
+
+TEST_CASE("a SIGSEGV that somebody raises ends the process during a run, too") {
+  const test::ChildResult child = test::run_in_child([] { run([] { std::raise(SIGSEGV); }); });
+
+  CHECK(child.crashed());
+}
+
 TEST_CASE("SIGPIPE is ignored") {
   struct sigaction current {};
 
@@ -192,86 +218,6 @@ TEST_CASE("SIGPIPE is ignored") {
 
   REQUIRE(::sigaction(SIGPIPE, nullptr, &current) == 0);
   CHECK((current.sa_handler == SIG_IGN));
-}
-
-TEST_CASE("run_on runs the caller's handles as well, until neither side has work") {
-  CallersLoop loop;
-  Trace trace;
-  std::optional<CallersTimer> timer;
-
-  const int status = run_on(loop.get(), [&] {
-    timer.emplace(loop, 3, 0, [&] { trace.push_back("caller's timer"); });
-    sleep_for(1ms);
-    trace.push_back("fiber");
-    return 4;
-  });
-
-  CHECK(status == 4);
-  CHECK(trace == Trace{"fiber", "caller's timer"});
-}
-
-TEST_CASE("callbacks of the caller's handles may call weft") {
-  CallersLoop loop;
-  Trace trace;
-  CallersTimer timer(loop, 1, 0, [&] {
-    spawn([&] {
-      yield();
-      trace.push_back("fiber");
-    });
-    next_tick([&] { trace.push_back("tick"); });
-    set_immediate([&] { trace.push_back("immediate"); });
-    set_timeout(1ms, [&] { trace.push_back("timeout"); });
-    trace.push_back("callback");
-  });
-
-  run_on(loop.get(), [] {});
-
-  CHECK(trace == Trace{"callback", "tick", "fiber", "immediate", "timeout"});
-}
-
-TEST_CASE("a callback of the caller's handle may complete what a fiber awaits") {
-  CallersLoop loop;
-  Callback<int> completed;
-  int value = 0;
-  CallersTimer timer(loop, 1, 0, [&] { completed(7); });
-
-  run_on(loop.get(),
-         [&] { value = await<int>([&](Callback<int> done) { completed = std::move(done); }); });
-
-  CHECK(value == 7);
-}
-
-TEST_CASE("uv_stop by the caller ends the run in order, and its handles stay") {
-  CallersLoop loop;
-  Trace trace;
-  int calls = 0;
-  CallersTimer timer(loop, 1, 1, [&] {
-    if (++calls == 2) uv_stop(loop.get());
-  });
-
-  run_on(loop.get(), [&] {
-    try {
-      sleep_for(1h);
-    } catch (const Cancelled&) {
-      trace.push_back("cancelled");
-    }
-  });
-  const int calls_in_run = calls;
-  uv_run(loop.get(), UV_RUN_ONCE);
-  timer.stop();
-
-  CHECK(trace == Trace{"cancelled"});
-  CHECK(calls > calls_in_run);
-}
-
-TEST_CASE("the caller's loop stays open for another run") {
-  CallersLoop loop;
-
-  CHECK(run_on(loop.get(), [] {
-          sleep_for(1ms);
-          return 1;
-        }) == 1);
-  CHECK(run_on(loop.get(), [] { return spawn([] { return 2; }).join(); }) == 2);
 }
 
 TEST_SUITE_END();

@@ -327,6 +327,35 @@ TEST_CASE("what a fiber owns may wait while it dies") {
   CHECK(trace == Trace{"runs", "slow dies", "slow dies", "slow dies", "main ends"});
 }
 
+TEST_CASE("a result whose fiber's context owns the task dies on the fiber and may wait") {
+  struct Slow {
+    Trace* trace;
+    explicit Slow(Trace& into) : trace(&into) {}
+    Slow(Slow&& other) noexcept : trace(std::exchange(other.trace, nullptr)) {}
+    Slow& operator=(Slow&&) = delete;
+    ~Slow() {
+      if (trace == nullptr) return;
+      sleep_for(1ms);
+      trace->push_back("result dies");
+    }
+  };
+  struct Owner {
+    std::optional<Task<Slow>> task = {};
+  };
+  const AsyncLocal<std::shared_ptr<Owner>> local;
+  Trace trace;
+
+  test::run([&] {
+    auto owner = std::make_shared<Owner>();
+    owner->task = local.run(owner, [&] { return spawn([&] { return Slow(trace); }); });
+    owner.reset();
+    yield();
+    trace.push_back("main goes on");
+  });
+
+  CHECK(trace == Trace{"main goes on", "result dies"});
+}
+
 TEST_CASE("a fiber gets the stack it asks for") {
   test::run([] {
     spawn(
@@ -385,6 +414,29 @@ TEST_CASE("a stack there is no memory for is bad_alloc, and spawning goes on") {
   CHECK(child.errors == "");
 }
 #endif
+
+TEST_CASE("a spawn whose fork of the context throws starts nothing and loses nothing") {
+  bool fails = true;
+  const AsyncLocal<int> local({.fork = [&](const int& value) {
+    if (fails) throw std::runtime_error("no fork");
+    return value + 1;
+  }});
+  Trace trace;
+
+  test::run([&] {
+    spawn([] {}).join();  // leaves a stack for the next one
+    local.run(1, [&] {
+      const auto body = [&] { trace.push_back("fiber " + std::to_string(local.value())); };
+      for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(spawn(body), std::runtime_error);
+      CHECK_THROWS_AS(spawn(body, {.name = "named"}), std::runtime_error);
+      fails = false;
+      spawn(body).join();
+      spawn(body, {.name = "named"}).join();
+    });
+  });
+
+  CHECK(trace == Trace{"fiber 2", "fiber 2"});
+}
 
 TEST_CASE("spawning outside of a loop is a usage error") {
   CHECK_THROWS_AS(spawn([] {}), UsageError);

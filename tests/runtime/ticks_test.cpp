@@ -184,6 +184,13 @@ TEST_CASE("ticks and microtasks outside of a loop are a usage error") {
   CHECK_THROWS_AS(queue_microtask([] {}), UsageError);
 }
 
+TEST_CASE("an empty callback is a usage error that names the call") {
+  test::run([] {
+    CHECK_THROWS_WITH_AS(next_tick({}), doctest::Contains("next_tick"), UsageError);
+    CHECK_THROWS_WITH_AS(queue_microtask({}), doctest::Contains("queue_microtask"), UsageError);
+  });
+}
+
 TEST_SUITE_END();
 
 }  // namespace

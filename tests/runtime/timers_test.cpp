@@ -472,6 +472,29 @@ TEST_CASE("timers fire on the real clock, not before their time") {
   CHECK(std::chrono::steady_clock::now() - began >= 4ms);
 }
 
+TEST_CASE("an empty callback of a timer or an immediate is a usage error that names the call") {
+  test::run([] {
+    CHECK_THROWS_WITH_AS(set_timeout(1ms, {}), doctest::Contains("set_timeout"), UsageError);
+    CHECK_THROWS_WITH_AS(set_interval(1ms, {}), doctest::Contains("set_interval"), UsageError);
+    CHECK_THROWS_WITH_AS(set_immediate({}), doctest::Contains("set_immediate"), UsageError);
+  });
+}
+
+TEST_CASE("a delay counts from the call, however long the code before it computed") {
+  Trace trace;
+
+  test::run(
+      [&] {
+        set_timeout(5ms, [&] { trace.push_back("5 ms, before the work"); });
+        const auto end = std::chrono::steady_clock::now() + 10ms;
+        while (std::chrono::steady_clock::now() < end) continue;
+        set_timeout(1ms, [&] { trace.push_back("1 ms, after it"); });
+      },
+      {.clock = detail::Clock::kReal});
+
+  CHECK(trace == Trace{"5 ms, before the work", "1 ms, after it"});
+}
+
 TEST_SUITE_END();
 
 }  // namespace
