@@ -13,11 +13,13 @@
 
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <weft/ctx/detail/block_pool.h>
 #include <weft/ctx/detail/local_scope.h>
 #include <weft/ctx/error.h>
 
@@ -119,6 +121,16 @@ class AsyncLocal {
   struct Stored : detail::Value {
     Stored(const Operations* operations, T initial)
         : Value(operations), value(std::move(initial)) {}
+    static void* operator new(std::size_t bytes) { return detail::allocate_block(bytes); }
+    static void operator delete(void* block, std::size_t bytes) noexcept {
+      detail::free_block(block, bytes);
+    }
+    static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+      return ::operator new(bytes, alignment);
+    }
+    static void operator delete(void* block, std::align_val_t alignment) noexcept {
+      ::operator delete(block, alignment);
+    }
     T value;
   };
   struct ForkingStored : Stored {

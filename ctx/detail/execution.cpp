@@ -38,12 +38,12 @@ Execution& make_thread_execution() {
         const FrameRef last = FrameRef::adopt(std::exchange(execution.frame, nullptr));
       }
       thread_state.execution = nullptr;
-      free_kept_frames();
+      free_kept_blocks();
     }
   };
   thread_local Owner owner;
   thread_state.execution = &owner.execution;
-  thread_state.keeps_frames = true;
+  thread_state.keeps_blocks = true;
   return owner.execution;
 }
 

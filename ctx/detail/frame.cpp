@@ -1,65 +1,31 @@
 #include <algorithm>
-#include <new>
 #include <utility>
 
+#include <weft/ctx/detail/block_pool.h>
 #include <weft/ctx/detail/frame.h>
 #include <weft/ctx/detail/thread_state.h>
 
 namespace weft::detail {
 
-// A frame's memory between two lives.
-struct FreeFrame {
-  FreeFrame* next;
-};
-
-namespace {
-
-// run() makes and drops a frame for every request: its memory stays with the
-// thread. Not under AddressSanitizer, which would not see a stale frame.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kPool = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kPool = false;
-#else
-constexpr bool kPool = true;
-#endif
-#else
-constexpr bool kPool = true;
-#endif
-
-}  // namespace
-
-void free_kept_frames() noexcept {
-  thread_state.keeps_frames = false;
-  for (FreeFrame*& first : thread_state.free_frames) {
-    while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+void free_kept_blocks() noexcept {
+  thread_state.keeps_blocks = false;
+  for (KeptBlocks& kept : thread_state.kept_blocks) {
+    while (kept.first != nullptr) ::operator delete(std::exchange(kept.first, kept.first->next));
+    kept.count = 0;
   }
 }
 
-Frame* Frame::allocate(std::uint32_t size) {
+inline Frame* Frame::allocate(std::uint32_t size) {
   ++thread_state.live_frames;
-  if (kPool && size < kPooledFrameSizes) {
-    if (FreeFrame* const kept = thread_state.free_frames[size]) {
-      thread_state.free_frames[size] = kept->next;
-      return ::new (static_cast<void*>(kept)) Frame(size);
-    }
-  }
-  return ::new (::operator new(sizeof(Frame) + size * sizeof(Entry))) Frame(size);
+  return ::new (allocate_block(sizeof(Frame) + size * sizeof(Entry))) Frame(size);
 }
 
 void Frame::destroy() noexcept {
-  for (std::uint32_t i = 0; i < size_; ++i) {
-    if (Value* const value = entries()[i].value) value->release();
+  for (Entry *at = entries(), *const end = at + size_; at != end; ++at) {
+    if (at->value != nullptr) at->value->release();
   }
   --thread_state.live_frames;
-  const std::uint32_t size = size_;
-  if (kPool && size < kPooledFrameSizes && thread_state.keeps_frames) {
-    thread_state.free_frames[size] =
-        ::new (static_cast<void*>(this)) FreeFrame{thread_state.free_frames[size]};
-    return;
-  }
-  ::operator delete(this);
+  free_block(this, sizeof(Frame) + size_ * sizeof(Entry));
 }
 
 void Frame::add(std::uint32_t slot, Entry entry) noexcept {
@@ -86,9 +52,23 @@ Frame* Frame::copy(const Frame* base, std::uint32_t size, LocalId except) {
 
 Frame* Frame::with(const Frame* base, LocalId local, Value* value) {
   const std::uint32_t needed = local.slot + 1;
-  const std::uint32_t size = base == nullptr ? needed : std::max(base->size_, needed);
-  Frame* made = copy(base, size, local);
-  made->add(local.slot, {local.key, value});
+  const std::uint32_t from_base = base == nullptr ? 0 : base->size_;
+  const std::uint32_t size = std::max(from_base, needed);
+  if (base != nullptr && !base->plain_) [[unlikely]] {
+    Frame* const made = copy(base, size, local);
+    made->add(local.slot, {local.key, value});
+    return made;
+  }
+  Frame* const made = allocate(size);
+  Entry* const entries = made->entries();
+  for (std::uint32_t i = 0; i < from_base; ++i) {
+    const Entry entry = base->entries()[i];
+    entries[i] = entry;
+    if (entry.value != nullptr && i != local.slot) entry.value->retain();
+  }
+  for (std::uint32_t i = from_base; i < size; ++i) entries[i] = {0, nullptr};
+  entries[local.slot] = {local.key, value};
+  made->plain_ = value == nullptr || value->is_plain();
   return made;
 }
 

@@ -25,10 +25,15 @@ namespace detail {
 class CallScope;
 class Frame;
 class HookTable;
-struct FreeFrame;
+struct FreeBlock;
 
-// Frames of up to this many entries are kept for the next one of their size.
-inline constexpr std::size_t kPooledFrameSizes = 16;
+// Blocks of fewer units of 16 bytes than this are kept for the next one of their size.
+inline constexpr std::size_t kPooledBlockSizes = 18;
+
+struct KeptBlocks {
+  FreeBlock* first = nullptr;
+  std::uint32_t count = 0;
+};
 
 struct Execution {
   Frame* frame = nullptr;             // an own reference; null: the empty frame
@@ -57,8 +62,8 @@ struct ThreadState {
   std::uint32_t hooks_running = 0;                 // depth of hook emissions
   HookTable* hooks = nullptr;                      // null: no hook was ever made on this thread
   void (*hooks_changed)() = nullptr;               // tells the layer above that hook_mask did
-  FreeFrame* free_frames[kPooledFrameSizes] = {};  // by number of entries; see frame.cpp
-  bool keeps_frames = false;     // from the thread's first Execution until it ends
+  KeptBlocks kept_blocks[kPooledBlockSizes] = {};  // by size in units; see block_pool.h
+  bool keeps_blocks = false;     // from the thread's first Execution until it ends
   std::int64_t live_frames = 0;  // made minus destroyed; the test harness wants 0
 };
 
@@ -68,7 +73,7 @@ __attribute__((tls_model("initial-exec")))
 #endif
 extern constinit thread_local ThreadState thread_state;
 
-void free_kept_frames() noexcept;
+void free_kept_blocks() noexcept;
 
 // The running stack's Execution; makes the thread's own on first use.
 Execution& make_thread_execution();

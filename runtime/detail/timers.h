@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/block_pool.h>
 #include <weft/ctx/unique_function.h>
 #include <weft/runtime/detail/timer_wheel.h>
 
@@ -25,6 +26,9 @@ class Timer : public TimerWheel::Node {
  public:
   Timer(UniqueFunction<void()> fn, std::uint64_t delay, bool repeats)
       : resource("Timeout"), callback(std::move(fn)), delay_ms(delay), is_repeating(repeats) {}
+
+  static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { free_block(block, bytes); }
 
   AsyncResource resource;
   UniqueFunction<void()> callback;
