@@ -72,7 +72,7 @@ class Model {
 };
 
 TEST_CASE("the wheel does what a sorted list of deadlines does") {
-  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+  for (const std::uint64_t seed : {1UL, 2UL, 3UL, 4UL, 5UL}) {
     CAPTURE(seed);
     Model model(seed);
     for (int step = 0; step < 4000; ++step) {
