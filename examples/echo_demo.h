@@ -89,12 +89,16 @@ inline void say(weft::io::TcpStream& client, const std::string& text) {
 
 // Three clients at a time, which take turns so that every run prints the same.
 inline void converse(std::uint16_t port) {
-  const auto connect = [port] { return weft::io::TcpStream::connect("127.0.0.1", port); };
-  std::array clients{connect(), connect(), connect()};
-  for (const std::string words : {"hello", "how are you?", "bye"}) {
-    for (std::size_t i = 0; i < clients.size(); ++i) {
-      say(clients[i], "client " + std::to_string(i + 1) + ": " + words);
-    }
+  std::vector<weft::io::TcpStream> clients;
+  const auto speak = [&clients](std::size_t i, const std::string& words) {
+    say(clients[i], "client " + std::to_string(i + 1) + ": " + words);
+  };
+  for (std::size_t i = 0; i < 3; ++i) {
+    clients.push_back(weft::io::TcpStream::connect("127.0.0.1", port));
+    speak(i, "hello");
+  }
+  for (const std::string words : {"how are you?", "bye"}) {
+    for (std::size_t i = 0; i < 3; ++i) speak(i, words);
   }
   for (weft::io::TcpStream& client : clients) {
     std::array<std::byte, 1> end;
