@@ -44,7 +44,8 @@ inline void arrive(boost::context::detail::transfer_t transfer, StackContext& he
 // -mno-red-zone, because the compiler does not know of the push.
 [[gnu::always_inline]] inline boost::context::detail::transfer_t jump(void* to,
                                                                       void* data) noexcept {
-#if defined(__x86_64__) && defined(WEFT_NO_RED_ZONE) && !defined(__AVX512F__)
+#if defined(__x86_64__) && defined(WEFT_NO_RED_ZONE) && !defined(__AVX512F__) && \
+    !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
   boost::context::detail::transfer_t transfer;
   asm volatile(
       "leaq 1f(%%rip), %%rax\n\t"

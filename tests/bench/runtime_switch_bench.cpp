@@ -53,6 +53,19 @@ double weft_yield(long n) {
   return ns;
 }
 
+// The same from two places in the code: each return arrives where the other fiber called.
+double weft_yield_two_places(long n) {
+  double ns = 0;
+  weft::run([n, &ns] {
+    auto other = weft::spawn([n] {
+      for (long i = 0; i < n; ++i) weft::yield();
+    });
+    ns = bench::nanoseconds([n] { yield_times(n); });
+    other.join();
+  });
+  return ns;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -60,7 +73,8 @@ int main(int argc, char** argv) {
   rounds.compare("yield round trip", "ns",
                  {{"floor", "jump_fcontext", raw_jump},
                   {"peer", "Boost.Fiber", boost_fiber},
-                  {"ours", "weft", weft_yield}});
+                  {"ours", "weft", weft_yield},
+                  {"ours", "weft, from two places", weft_yield_two_places}});
   bench::compare_hooks(rounds, "hooks: yield", weft_yield);
   return rounds.status();
 }
