@@ -30,7 +30,7 @@ struct LocalId {
 LocalId acquire_local();
 void release_local(LocalId local) noexcept;
 
-// The counted header of a stored value. The value itself follows in ValueOf<T>.
+// The counted header of a stored value. The value itself follows in AsyncLocal<T>::Stored.
 class Value {
  public:
   struct Operations {

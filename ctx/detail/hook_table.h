@@ -30,7 +30,6 @@ class HookTable {
   void enable(const std::shared_ptr<HookCallbacks>& hook);
   void disable(const std::shared_ptr<HookCallbacks>& hook);
   void set_error_policy(HookErrors policy) noexcept { errors_ = policy; }
-  HookErrors error_policy() const noexcept { return errors_; }
 
   void emit_init(AsyncResource& resource);
   void emit(UniqueFunction<void(AsyncId)> HookCallbacks::*event, AsyncId id);

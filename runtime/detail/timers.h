@@ -55,10 +55,9 @@ class Timers {
 
   void start(Timer& timer) noexcept { start_at(timer, now_ms() + timer.delay_ms); }
   void start_at(Timer& timer, std::uint64_t deadline_ms) noexcept;
-  // Takes it out and ends the resource's life; does nothing to one that is neither
-  // armed nor firing.
+  // Takes it out, ends the resource's life and drops the callback, for good.
   void clear(Timer& timer) noexcept;
-  // Begins again from now: with a new life when it had fired or was cleared.
+  // Begins again from now, with a new life when it had fired; not once cleared.
   void refresh(Timer& timer);
   void clear_all() noexcept;
   void set_referenced(Timer& timer, bool referenced) noexcept;
