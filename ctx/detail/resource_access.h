@@ -21,12 +21,22 @@ struct ResourceAccess {
     resource.frame_.reset();
   }
 
+  // The same for a resource whose life has certainly not ended.
+  static void end_living(AsyncResource& resource) noexcept {
+    resource.destroyed_ = true;
+    queue_destroy(resource.async_id_);
+    resource.frame_.reset();
+  }
+
   // Begins a new life with what the caller has captured.
   static void begin(AsyncResource& resource, AsyncId id, AsyncId trigger, const FrameRef& frame) {
     resource.async_id_ = id;
     resource.trigger_async_id_ = trigger;
     resource.destroyed_ = false;
-    if (frame) resource.frame_ = frame;
+    if (frame) {
+      if (resource.frame_) __builtin_unreachable();  // the old life has ended
+      resource.frame_ = frame;
+    }
     emit_init(resource);
   }
 

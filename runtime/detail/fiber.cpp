@@ -74,7 +74,7 @@ void run_body(Fiber& self) noexcept {
   }
   const bool has_frame = self.execution.frame != nullptr || ResourceAccess::frame(self.resource);
   if (self.is_detached || has_frame) drop_owned(self);
-  ResourceAccess::end(self.resource);
+  ResourceAccess::end_living(self.resource);
   self.state = Fiber::State::kEnded;
 }
 
@@ -155,6 +155,15 @@ namespace {
 
 namespace {
 
+// Whether a fiber spawned now begins with nothing to call: no hook listens, the
+// context is inherited as it is, and the loop is awake because a fiber runs.
+bool begins_quietly(const EventLoop& loop) noexcept {
+  const Frame* const frame = thread_state.execution->frame;
+  return thread_state.hook_mask == 0 && runtime_thread.fiber != nullptr && !loop.is_stopping() &&
+         (frame == nullptr || frame->is_plain());
+}
+
+template <bool kQuietly>
 [[gnu::always_inline]] inline Fiber& begin(Fiber& fiber, const Fiber::Body& body,
                                            const SourceLocation& spawned_at, FrameRef frame) {
   fiber.state = Fiber::State::kRunnable;
@@ -167,8 +176,22 @@ namespace {
   fiber.execution.trigger_async_id = fiber.resumed_by = spawner;
   ResourceAccess::begin(fiber.resource, fiber.execution.async_id, spawner, frame);
   fiber.execution.frame = std::move(frame).release();
-  fiber.loop->launch(fiber);
+  kQuietly ? fiber.loop->launch_quietly(fiber) : fiber.loop->launch(fiber);
   return fiber;
+}
+
+[[gnu::noinline]] Fiber& begin_slowly(Fiber& fiber, const Fiber::Body& body,
+                                      const SourceLocation& spawned_at, FrameRef frame) {
+  return begin<false>(fiber, body, spawned_at, std::move(frame));
+}
+
+[[gnu::noinline]] Fiber& start_slowly(EventLoop& loop, const Fiber::Body& body,
+                                      const SourceLocation& spawned_at) {
+  FrameRef frame = capture();  // may run user code, which may spawn or throw
+  Fiber* const idle = loop.take_idle();
+  if (idle == nullptr) [[unlikely]]
+    return start_fiber(body, spawned_at, 0, nullptr);
+  return begin_slowly(*idle, body, spawned_at, std::move(frame));
 }
 
 }  // namespace
@@ -178,23 +201,26 @@ Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at) {
   if (loop == nullptr || !loop->has_idle()) [[unlikely]] {
     return start_fiber(body, spawned_at, 0, nullptr);
   }
-  FrameRef frame = capture();  // may run user code, which may spawn or throw
-  Fiber* const idle = loop->take_idle();
-  if (idle == nullptr) [[unlikely]]
-    return start_fiber(body, spawned_at, 0, nullptr);
-  return begin(*idle, body, spawned_at, std::move(frame));
+  if (!begins_quietly(*loop)) [[unlikely]]
+    return start_slowly(*loop, body, spawned_at);
+  return begin<true>(*loop->take_idle(), body, spawned_at,
+                     FrameRef::share(thread_state.execution->frame));
 }
 
 [[gnu::noinline]] Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
                                      std::size_t payload_bytes, const SpawnOptions* options) {
   EventLoop& loop = EventLoop::current("spawn");
   FrameRef frame = capture();
-  return begin(make_fiber(loop, payload_bytes, options), body, spawned_at, std::move(frame));
+  return begin_slowly(make_fiber(loop, payload_bytes, options), body, spawned_at, std::move(frame));
 }
 
 namespace {
 
 [[gnu::noinline]] void detach_slowly(Fiber& fiber) noexcept {
+  if (fiber.is_ordinary) {
+    fiber.body->discard(fiber);
+    return fiber.loop->keep_idle(fiber);
+  }
   if (fiber.failure != nullptr && !fiber.was_joined) report(fiber);
   if (fiber.body->discard != nullptr) fiber.body->discard(fiber);
   free_record(fiber);
@@ -207,9 +233,7 @@ void detach(Fiber& fiber) noexcept {
     fiber.is_detached = true;
     return;
   }
-  if (!fiber.is_ordinary) [[unlikely]]
-    return detach_slowly(fiber);
-  if (fiber.body->discard != nullptr) fiber.body->discard(fiber);
+  if (!fiber.is_ordinary || fiber.body->discard != nullptr) return detach_slowly(fiber);
   fiber.loop->keep_idle(fiber);
 }
 

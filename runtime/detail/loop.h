@@ -135,6 +135,10 @@ class EventLoop {
     ++fiber_count_;
     make_ready(fiber);
   }
+  void launch_quietly(Fiber& fiber) noexcept {
+    ++fiber_count_;
+    ready_.push(fiber);
+  }
   StackPool& stacks(std::size_t stack_bytes);  // 0: the default
   // The fiber whose stack, or whose guard below it, holds `address`; null when none does.
   const Fiber* find_by_stack(const void* address) const noexcept;
@@ -163,6 +167,7 @@ class EventLoop {
   // Ends everything in order: cancels every fiber, closes every handle, drops the
   // timers. run() rethrows `error`, if any; the first counts.
   void stop(std::exception_ptr error) noexcept;
+  bool is_stopping() const noexcept { return stopping_; }
   // Hands an error nobody can catch to the handler of the options, else stops.
   void uncaught(std::exception_ptr error) noexcept;
 
