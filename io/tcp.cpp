@@ -7,9 +7,23 @@
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
 
+namespace weft::detail {
+
+void raise_moved_from(const char* what) {
+  throw UsageError(std::string(what) + ": this object was moved from");
+}
+void raise_other_thread(const char* what) {
+  throw UsageError(std::string(what) +
+                   ": this object belongs to the loop of another thread; Loop::post() there");
+}
+
+}  // namespace weft::detail
+
 namespace weft::io {
 
+using weft::detail::await_leaf;
 using weft::detail::Bytes;
+using weft::detail::Done;
 using weft::detail::EventLoop;
 using weft::detail::start_leaf;
 using weft::detail::TcpServerPtr;
@@ -30,7 +44,7 @@ TcpStream::TcpStream(TcpStream&&) noexcept = default;
 TcpStream& TcpStream::operator=(TcpStream&&) noexcept = default;
 TcpStream::~TcpStream() = default;
 
-weft::detail::TcpSocket& TcpStream::block(const char* what) const {
+inline weft::detail::TcpSocket& TcpStream::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
@@ -55,22 +69,30 @@ void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpS
 
 std::size_t TcpStream::read(std::span<std::byte> into) {
   auto& stream = block("read");
-  return await<std::size_t>([&](Callback<std::size_t> done) { return stream.read(into, done); },
-                            [&] { stream.cancel_read(); }, "read");
+  return await_leaf<std::size_t>(
+      "read", [&](Done<std::size_t> done) { return stream.read(into, done); },
+      [&] { stream.cancel_read(); });
 }
 
 void TcpStream::read(std::span<std::byte> into, Callback<std::size_t> done) {
   auto& stream = block("read");
-  start_leaf(stream, std::move(done), [&](auto& callback) { return stream.read(into, callback); });
+  start_leaf(stream, std::move(done), [&](auto callback) { return stream.read(into, callback); });
 }
 
 void TcpStream::write(std::span<const std::span<const std::byte>> pieces) {
   auto& stream = block("write");
-  await<void>([&](Callback<void> done) { return stream.write(pieces, false, done); },
-              [&] { stream.close(); }, "write");
+  await_leaf<void>(
+      "write", [&](Done<void> done) { return stream.write(pieces, false, done); },
+      [&] { stream.close(); });
 }
 void TcpStream::write(std::span<const std::byte> bytes) {
-  write(std::span(&bytes, 1));
+  auto& stream = block("write");
+  weft::detail::fiber_that_may_wait("write");
+  const int taken = stream.write_now(bytes);
+  if (taken > 0 && static_cast<std::size_t>(taken) == bytes.size()) return;
+  await_leaf<void>(
+      "write", [&](Done<void> done) { return stream.write_more(bytes, taken, false, done); },
+      [&] { stream.close(); });
 }
 void TcpStream::write(std::string_view text) {
   write(bytes_of(text));
@@ -79,10 +101,14 @@ void TcpStream::write(std::string_view text) {
 void TcpStream::write(std::span<const std::span<const std::byte>> pieces, Callback<void> done) {
   auto& stream = block("write");
   start_leaf(stream, std::move(done),
-             [&](auto& callback) { return stream.write(pieces, true, callback); });
+             [&](auto callback) { return stream.write(pieces, true, callback); });
 }
 void TcpStream::write(std::span<const std::byte> bytes, Callback<void> done) {
-  write(std::span(&bytes, 1), std::move(done));
+  auto& stream = block("write");
+  const int taken = stream.write_now(bytes);
+  if (!done && taken > 0 && static_cast<std::size_t>(taken) == bytes.size()) return;
+  start_leaf(stream, std::move(done),
+             [&](auto callback) { return stream.write_more(bytes, taken, true, callback); });
 }
 void TcpStream::write(std::string_view text, Callback<void> done) {
   write(bytes_of(text), std::move(done));
@@ -90,12 +116,12 @@ void TcpStream::write(std::string_view text, Callback<void> done) {
 
 void TcpStream::shutdown() {
   auto& stream = block("shutdown");
-  await<void>([&](Callback<void> done) { return stream.shutdown(done); }, [&] { stream.close(); },
-              "shutdown");
+  await_leaf<void>(
+      "shutdown", [&](Done<void> done) { return stream.shutdown(done); }, [&] { stream.close(); });
 }
 void TcpStream::shutdown(Callback<void> done) {
   auto& stream = block("shutdown");
-  start_leaf(stream, std::move(done), [&](auto& callback) { return stream.shutdown(callback); });
+  start_leaf(stream, std::move(done), [&](auto callback) { return stream.shutdown(callback); });
 }
 
 void TcpStream::close() {
@@ -106,8 +132,9 @@ bool TcpStream::is_closing() const noexcept {
 }
 void TcpStream::wait_closed() {
   auto& stream = block("wait_closed");
-  await<void>([&](Callback<void> done) { return stream.closed(done); },
-              [&] { stream.cancel_closed(); }, "wait_closed");
+  await_leaf<void>(
+      "wait_closed", [&](Done<void> done) { return stream.closed(done); },
+      [&] { stream.cancel_closed(); });
 }
 
 void TcpStream::on_data(UniqueFunction<void(std::span<const std::byte>)> handler) {
@@ -178,9 +205,9 @@ TcpListener TcpListener::bind(std::string_view ip, std::uint16_t port, ListenOpt
 
 TcpStream TcpListener::accept() {
   auto& server = block("accept");
-  return TcpStream(
-      await<TcpSocketPtr>([&](Callback<TcpSocketPtr> done) { return server.accept(done); },
-                          [&] { server.cancel_accept(); }, "accept"));
+  return TcpStream(await_leaf<TcpSocketPtr>(
+      "accept", [&](Done<TcpSocketPtr> done) { return server.accept(done); },
+      [&] { server.cancel_accept(); }));
 }
 
 void TcpListener::accept(Callback<TcpStream> done) {
@@ -189,7 +216,7 @@ void TcpListener::accept(Callback<TcpStream> done) {
   Callback<TcpSocketPtr> to_stream = [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
     socket ? done(TcpStream(std::move(socket).value())) : done(socket.failure());
   };
-  start_leaf(server, std::move(to_stream), [&](auto& callback) { return server.accept(callback); });
+  start_leaf(server, std::move(to_stream), [&](auto callback) { return server.accept(callback); });
 }
 
 void TcpListener::on_connection(UniqueFunction<void(TcpStream)> handler) {
@@ -216,8 +243,9 @@ bool TcpListener::is_closing() const noexcept {
 }
 void TcpListener::wait_closed() {
   auto& server = block("wait_closed");
-  await<void>([&](Callback<void> done) { return server.closed(done); },
-              [&] { server.cancel_closed(); }, "wait_closed");
+  await_leaf<void>(
+      "wait_closed", [&](Done<void> done) { return server.closed(done); },
+      [&] { server.cancel_closed(); });
 }
 
 Address TcpListener::address() const {

@@ -50,7 +50,7 @@ Result<T> await_result(Start&& start, Abort&& abort = {}, const char* what = "aw
         std::invoke(std::forward<Start>(start), Callback<T>(detail::Completer<T>(state)));
     if (at_once) return *std::move(at_once);
   }
-  return state.wait();
+  return std::move(state.wait());
 }
 
 // As await_result(), with an error thrown as std::system_error.

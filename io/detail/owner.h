@@ -11,24 +11,24 @@
 
 namespace weft::detail {
 
+[[noreturn]] void raise_moved_from(const char* what);
+[[noreturn]] void raise_other_thread(const char* what);
+
 // The block of an owner, for a call named `what`.
 // Errors: UsageError when the owner was moved from, or belongs to another thread's loop.
 template <typename T>
 T& block_of(const HandlePtr<T>& owner, const char* what) {
-  if (owner == nullptr) [[unlikely]] {
-    throw UsageError(std::string(what) + ": this object was moved from");
-  }
-  if (!owner->is_closed() && &owner->loop() != EventLoop::current_or_null()) [[unlikely]] {
-    throw UsageError(std::string(what) +
-                     ": this object belongs to the loop of another thread; Loop::post() there");
-  }
+  if (owner == nullptr) [[unlikely]]
+    raise_moved_from(what);
+  if (&owner->loop() != runtime_thread.loop && !owner->is_closed()) [[unlikely]]
+    raise_other_thread(what);
   return *owner;
 }
 
 // The callback form of a leaf: a result that was there at once comes on the next tick.
 template <typename T, typename Leaf>
 void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
-  std::optional<Result<T>> at_once = leaf(done);
+  std::optional<Result<T>> at_once = leaf(Done<T>(done));
   if (!at_once) return;
   complete_soon(EventLoop::current("io"), handle.resource().async_id(), std::move(done),
                 *std::move(at_once));

@@ -14,14 +14,6 @@ namespace {
 // The kernel takes no more in one call (UIO_MAXIOV); more pieces go in batches.
 constexpr std::size_t kPiecesMax = 1024;
 
-uv_buf_t to_uv(Bytes bytes) noexcept {
-  uv_buf_t buffer;
-  // libuv reads through the pointer only.
-  buffer.base = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-  buffer.len = bytes.size();
-  return buffer;
-}
-
 // Where a loop's data handlers see what came; used within one callback.
 std::span<std::byte> shared_buffer() {
   constexpr std::size_t kBytes = std::size_t{64} * 1024;
@@ -35,9 +27,9 @@ struct StreamRequest {
   StreamRequest(Stream& of, ResourceType type)
       : stream(of), resource(type, {.trigger = of.resource().async_id()}) {}
 
-  void begin(Callback<void>& callback) noexcept {
+  void begin(Done<void> whom) noexcept {
     request.data = this;
-    done = Completion<void>(std::move(callback), ResourceAccess::frame(resource));
+    done.take(whom, ResourceAccess::frame(resource));
   }
 
   Uv request;
@@ -68,8 +60,8 @@ std::string Stream::describe(std::string_view what) {
 
 // --- reading ---
 
-std::optional<Result<std::size_t>> Stream::read(std::span<std::byte> into,
-                                                Callback<std::size_t>& done) {
+std::optional<Result<std::size_t>> Stream::read_slowly(std::span<std::byte> into,
+                                                       Done<std::size_t> done) {
   if (into.empty()) throw UsageError("read: the buffer is empty; 0 means end of stream");
   require_callback(done, "read");
   if (read_ && is_closing())
@@ -88,7 +80,7 @@ std::optional<Result<std::size_t>> Stream::read(std::span<std::byte> into,
     return Result<std::size_t>(uv_error(code, describe("read")));
   }
   read_into_ = into;
-  read_ = Completion<std::size_t>(std::move(done));
+  read_.take(done);
   return std::nullopt;
 }
 
@@ -109,37 +101,31 @@ void Stream::stop_reading() noexcept {
 
 void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
   auto& self = static_cast<Stream&>(from(handle->data));
-  std::span<std::byte> into;
-  if (self.read_) {
-    into = self.read_into_;
-  } else if (self.data_handler_) {
-    into = shared_buffer();
-  } else {
-    if (self.buffer_.bytes == nullptr) {
-      self.buffer_.bytes.reset(new (std::nothrow) std::byte[kBufferBytes]);
-    }
-    if (self.buffer_.bytes != nullptr) {
-      into = {self.buffer_.bytes.get() + self.buffer_.end, kBufferBytes - self.buffer_.end};
-    }
-  }
-  *buffer = uv_buf_init(reinterpret_cast<char*>(into.data()), static_cast<unsigned>(into.size()));
+  *buffer = to_uv(self.read_ ? self.read_into_ : self.room());
+}
+
+[[gnu::noinline]] std::span<std::byte> Stream::room() noexcept {
+  if (data_handler_) return shared_buffer();
+  if (buffer_.bytes == nullptr) buffer_.bytes.reset(new (std::nothrow) std::byte[kBufferBytes]);
+  if (buffer_.bytes == nullptr) return {};
+  return {buffer_.bytes.get() + buffer_.end, kBufferBytes - buffer_.end};
 }
 
 void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
   auto& self = static_cast<Stream&>(from(stream->data));
   if (count <= 0 && self.buffer_.begin == self.buffer_.end) self.buffer_ = Buffer{};
-  if (count > 0) {
+  if (count > 0 && self.read_) {
+    self.read_.complete(self.loop(), self.resource(), static_cast<std::size_t>(count));
+  } else if (count > 0) {
     self.received(static_cast<std::size_t>(count), *buffer);
   } else if (count < 0) {
     self.ended(static_cast<int>(count));
   }
 }
 
-void Stream::received(std::size_t count, const uv_buf_t& buffer) {
+[[gnu::noinline]] void Stream::received(std::size_t count, const uv_buf_t& buffer) {
   const auto* const bytes = reinterpret_cast<const std::byte*>(buffer.base);
-  if (read_) {
-    finish_read(count);
-  } else if (data_handler_) {
+  if (data_handler_) {
     data_handler_.call(loop(), resource(), Bytes(bytes, count));
   } else {
     buffer_.end += count;
@@ -147,7 +133,7 @@ void Stream::received(std::size_t count, const uv_buf_t& buffer) {
   }
 }
 
-void Stream::ended(int code) {
+[[gnu::noinline]] void Stream::ended(int code) {
   end_code_ = code;
   stop_reading();
   if (read_) {
@@ -219,7 +205,7 @@ void Stream::deliver_buffered() {
 // --- writing ---
 
 std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool copies,
-                                          Callback<void>& done) {
+                                          Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
   if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
   constexpr Bytes kNothing;
@@ -236,10 +222,23 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
   std::transform(pieces.begin(), pieces.end(), buffers.begin(), to_uv);
 
   const auto count = static_cast<unsigned>(std::min(buffers.size(), kPiecesMax));
-  const int taken = uv_try_write(stream(), buffers.data(), count);
+  return write_rest(buffers, uv_try_write(stream(), buffers.data(), count), copies, done);
+}
+
+std::optional<Result<void>> Stream::write_more(Bytes bytes, int taken, bool copies,
+                                               Done<void> done) {
+  if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
+  if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
+  uv_buf_t buffer = to_uv(bytes);
+  return write_rest({&buffer, 1}, taken, copies, done);
+}
+
+// `taken` is what uv_try_write() said of the first of `buffers`.
+std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> buffers, int taken, bool copies,
+                                               Done<void> done) {
   if (taken < 0 && taken != UV_EAGAIN) return Result<void>(uv_error(taken, describe("write")));
   // EAGAIN: earlier writes wait, and even an empty one completes after them.
-  if (taken == UV_EAGAIN) return write_rest(buffers, copies, done);
+  if (taken == UV_EAGAIN) return request_write(buffers, copies, done);
   auto skip = static_cast<std::size_t>(taken);
   while (!buffers.empty() && skip >= buffers.front().len) {
     skip -= buffers.front().len;
@@ -248,11 +247,11 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
   if (buffers.empty()) return Result<void>();
   buffers.front().base += skip;
   buffers.front().len -= skip;
-  return write_rest(buffers, copies, done);
+  return request_write(buffers, copies, done);
 }
 
-std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool copies,
-                                               Callback<void>& done) {
+std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool copies,
+                                                  Done<void> done) {
   auto request = std::make_unique<WriteRequest>(*this, "WRITEWRAP");
   uv_buf_t copied;
   if (copies) {
@@ -268,14 +267,14 @@ std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> rest, bool co
       uv_write(&request->request, stream(), rest.data(), static_cast<unsigned>(rest.size()),
                [](uv_write_t* r, int status) { finish<WriteRequest>(r->data, status, "write"); });
   if (code < 0) {
-    done = request->done.take();
+    request->done.give_back(done);
     return Result<void>(uv_error(code, describe("write")));
   }
   static_cast<void>(request.release());  // libuv's until its callback
   return std::nullopt;
 }
 
-std::optional<Result<void>> Stream::shutdown(Callback<void>& done) {
+std::optional<Result<void>> Stream::shutdown(Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "shutdown: the stream is closed"));
   if (is_shut_down_) return Result<void>();
   auto request = std::make_unique<ShutdownRequest>(*this, "SHUTDOWNWRAP");
@@ -284,7 +283,7 @@ std::optional<Result<void>> Stream::shutdown(Callback<void>& done) {
     finish<ShutdownRequest>(r->data, status, "shutdown");
   });
   if (code < 0) {
-    done = request->done.take();
+    request->done.give_back(done);
     return Result<void>(uv_error(code, describe("shutdown")));
   }
   is_shut_down_ = true;

@@ -30,16 +30,38 @@ namespace weft::detail {
 
 using Bytes = std::span<const std::byte>;
 
+inline uv_buf_t to_uv(Bytes bytes) noexcept {
+  uv_buf_t buffer;
+  // libuv writes only to what it was given for reading.
+  buffer.base = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
+  buffer.len = bytes.size();
+  return buffer;
+}
+
 class Stream : public Handle {
  public:
   // Leaves. An engaged result: finished at once, `done` was not taken.
 
-  std::optional<Result<std::size_t>> read(std::span<std::byte> into, Callback<std::size_t>& done);
+  std::optional<Result<std::size_t>> read(std::span<std::byte> into, Done<std::size_t> done) {
+    const bool must_wait = is_reading_ && !is_closing() && !into.empty() && !read_ &&
+                           !data_handler_ && buffer_.bytes == nullptr;
+    if (!must_wait) [[unlikely]]
+      return read_slowly(into, done);
+    read_into_ = into;
+    read_.take(done);
+    return std::nullopt;
+  }
   // With `copies`, bytes the kernel does not take at once are copied; else they must
   // stay valid until completion.
-  std::optional<Result<void>> write(std::span<const Bytes> pieces, bool copies,
-                                    Callback<void>& done);
-  std::optional<Result<void>> shutdown(Callback<void>& done);
+  std::optional<Result<void>> write(std::span<const Bytes> pieces, bool copies, Done<void> done);
+  // write() of one piece, in two steps: what uv_try_write() says, and the rest.
+  int write_now(Bytes bytes) noexcept {
+    if (is_closing() || is_shut_down_) return UV_EAGAIN;  // write_more() says why
+    const uv_buf_t buffer = to_uv(bytes);
+    return uv_try_write(stream(), &buffer, 1);
+  }
+  std::optional<Result<void>> write_more(Bytes bytes, int taken, bool copies, Done<void> done);
+  std::optional<Result<void>> shutdown(Done<void> done);
 
   // Ends the pending read with operation_canceled; the stream stays open.
   void cancel_read();
@@ -74,6 +96,8 @@ class Stream : public Handle {
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer) noexcept;
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
 
+  std::optional<Result<std::size_t>> read_slowly(std::span<std::byte> into, Done<std::size_t> done);
+  std::span<std::byte> room() noexcept;
   int start_reading() noexcept;
   void stop_reading() noexcept;
   void received(std::size_t count, const uv_buf_t& buffer);
@@ -81,8 +105,9 @@ class Stream : public Handle {
   void finish_read(Result<std::size_t> result);
   std::size_t take_buffered(std::span<std::byte> into) noexcept;
   void deliver_buffered();
-  std::optional<Result<void>> write_rest(std::span<uv_buf_t> rest, bool copies,
-                                         Callback<void>& done);
+  std::optional<Result<void>> write_rest(std::span<uv_buf_t> buffers, int taken, bool copies,
+                                         Done<void> done);
+  std::optional<Result<void>> request_write(std::span<uv_buf_t> rest, bool copies, Done<void> done);
 
   std::span<std::byte> read_into_;
   Completion<std::size_t> read_;  // pending

@@ -76,7 +76,7 @@ Result<TcpSocketPtr> TcpServer::take() {
   return socket;
 }
 
-std::optional<Result<TcpSocketPtr>> TcpServer::accept(Callback<TcpSocketPtr>& done) {
+std::optional<Result<TcpSocketPtr>> TcpServer::accept(Done<TcpSocketPtr> done) {
   if (accept_ && !is_closing()) {
     throw UsageError("accept: another accept is pending; one at a time");
   }
@@ -87,7 +87,7 @@ std::optional<Result<TcpSocketPtr>> TcpServer::accept(Callback<TcpSocketPtr>& do
     return Result<TcpSocketPtr>(uv_error(UV_EBADF, "accept: the listener is closed"));
   }
   if (has_waiting_) return take();
-  accept_ = Completion<TcpSocketPtr>(std::move(done));
+  accept_.take(done);
   return std::nullopt;
 }
 

@@ -23,7 +23,7 @@ class TcpServer final : public Handle {
   void open(const io::Address& at, const io::ListenOptions& options);
 
   // Leaf.
-  std::optional<Result<TcpSocketPtr>> accept(Callback<TcpSocketPtr>& done);
+  std::optional<Result<TcpSocketPtr>> accept(Done<TcpSocketPtr> done);
   // Ends the pending accept with operation_canceled.
   void cancel_accept();
 

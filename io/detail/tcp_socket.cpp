@@ -40,7 +40,7 @@ void TcpSocket::connect(const io::Address& to, Callback<void> done) {
   connected_to_ = to;
   auto request = std::make_unique<ConnectRequest>(*this);
   request->request.data = request.get();
-  request->done = Completion<void>(std::move(done), ResourceAccess::frame(request->resource));
+  request->done.take(Done<void>(done), ResourceAccess::frame(request->resource));
   const int code =
       uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {
         const std::unique_ptr<ConnectRequest> ended(static_cast<ConnectRequest*>(r->data));
@@ -49,7 +49,8 @@ void TcpSocket::connect(const io::Address& to, Callback<void> done) {
         ended->done.complete(ended->socket.loop(), ended->resource, std::move(result));
       });
   if (code < 0) {
-    complete_soon<void>(loop(), resource().async_id(), request->done.take(),
+    request->done.give_back(Done<void>(done));
+    complete_soon<void>(loop(), resource().async_id(), std::move(done),
                         uv_error(code, describe("connect")));
     return;
   }

@@ -17,16 +17,13 @@ struct NoAbort {
 };
 
 template <typename T>
-class Completer;
-
-template <typename T>
 struct AwaitResult : Wait {
   AwaitResult(Fiber& fiber, const char* waits_for) : Wait{waits_for}, self(fiber) {}
   AwaitResult(const AwaitResult&) = delete;
   AwaitResult& operator=(const AwaitResult&) = delete;
   // The wait may end before its callback does: `start` threw, or the run ended.
   ~AwaitResult() {
-    if (completer != nullptr) completer->forget();
+    if (held_at != nullptr) *held_at = nullptr;
   }
 
   void complete(Result<T> outcome) {
@@ -39,8 +36,8 @@ struct AwaitResult : Wait {
   }
 
   Fiber& self;
-  Completer<T>* completer = nullptr;  // where the callback is; null when it was called or dropped
-  std::optional<Result<T>> result;    // still empty when over: the callback was dropped
+  AwaitResult** held_at = nullptr;  // who will end the wait; null when that has happened
+  std::optional<Result<T>> result;  // still empty when over: the callback was dropped
 };
 
 template <typename T, typename Abort>
@@ -53,22 +50,30 @@ class AwaitState : public AwaitResult<T> {
     }
   }
 
-  Result<T> wait() {
+  // Shape: the result lives here.
+  Result<T>& wait() {
     if (!this->is_over) park(this->self, *this);
+    if (this->self.attention != 0 || !this->result) [[unlikely]]
+      look_again();
+    return *this->result;
+  }
+
+ private:
+  [[gnu::noinline]] void look_again() {
     const bool cancelled = is_cancel_due(this->self);
     if (!this->result) {
       if (cancelled) throw Cancelled();
       if (this->self.is_cancel_requested()) {  // inside a destructor, while the run ends
-        return Error{std::make_error_code(std::errc::operation_canceled), this->what};
+        this->result.emplace(
+            Error{std::make_error_code(std::errc::operation_canceled), this->what});
+        return;
       }
       throw UsageError(std::string(this->what) +
                        ": the operation dropped its callback; it must call it exactly once");
     }
     if (cancelled && this->result->error() == std::errc::operation_canceled) throw Cancelled();
-    return *std::move(this->result);
   }
 
- private:
   Abort& abort_;
 };
 
@@ -76,10 +81,9 @@ class AwaitState : public AwaitResult<T> {
 template <typename T>
 class Completer {
  public:
-  explicit Completer(AwaitResult<T>& state) noexcept : state_(&state) { state.completer = this; }
-  Completer(Completer&& other) noexcept
-      : state_(std::exchange(other.state_, nullptr)), was_forgotten_(other.was_forgotten_) {
-    if (state_ != nullptr) state_->completer = this;
+  explicit Completer(AwaitResult<T>& state) noexcept : state_(&state) { state.held_at = &state_; }
+  Completer(Completer&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
+    if (state_ != nullptr) state_->held_at = &state_;
   }
   Completer& operator=(Completer&&) = delete;
   ~Completer() {
@@ -87,26 +91,22 @@ class Completer {
   }
 
   void operator()(Result<T> result) {
-    if (was_forgotten_) return;  // nobody waits any more
     if (state_ == nullptr) {
+      if (!was_called_) return;  // nobody waits any more: `start` threw, or the run ended
       throw UsageError("await: the operation called its callback twice");
     }
+    was_called_ = true;
     take()->complete(std::move(result));
-  }
-
-  void forget() noexcept {
-    state_ = nullptr;
-    was_forgotten_ = true;
   }
 
  private:
   AwaitResult<T>* take() noexcept {
-    state_->completer = nullptr;
+    state_->held_at = nullptr;
     return std::exchange(state_, nullptr);
   }
 
   AwaitResult<T>* state_;
-  bool was_forgotten_ = false;  // the wait ended first: `start` threw, or the run ended
+  bool was_called_ = false;
 };
 
 }  // namespace weft::detail

@@ -14,32 +14,97 @@
 
 namespace weft::detail {
 
+// Who is told how an operation ended: a callback, or the fiber that waits for it.
+template <typename T>
+class Done {
+ public:
+  explicit Done(Callback<T>& callback) noexcept : callback_(&callback) {}
+  explicit Done(AwaitResult<T>& waiter) noexcept : waiter_(&waiter) {}
+  explicit operator bool() const noexcept { return waiter_ != nullptr || *callback_; }
+
+ private:
+  template <typename>
+  friend class Completion;
+
+  Callback<T>* callback_ = nullptr;
+  AwaitResult<T>* waiter_ = nullptr;
+};
+
 template <typename T>
 class Completion {
  public:
   Completion() = default;
-  explicit Completion(Callback<T> done) : Completion(std::move(done), capture()) {}
+  Completion(const Completion&) = delete;
+  Completion& operator=(const Completion&) = delete;
+  ~Completion() {
+    if (waiter_ != nullptr) take_waiter().end();
+  }
+
+  // Takes the callback, with the current context; or notes the fiber.
+  void take(Done<T> done) {
+    if (done.waiter_ != nullptr) return wait_for(*done.waiter_);
+    take(done, capture());
+  }
   // For a request: its resource has captured the context already.
-  Completion(Callback<T> done, FrameRef frame) noexcept
-      : done_(std::move(done)), frame_(std::move(frame)) {}
-
+  void take(Done<T> done, FrameRef frame) noexcept {
+    if (done.waiter_ != nullptr) return wait_for(*done.waiter_);
+    done_ = std::move(*done.callback_);
+    frame_ = std::move(frame);
+  }
   // Gives the callback back: the operation did not start.
-  Callback<T> take() noexcept { return std::exchange(done_, {}); }
+  void give_back(Done<T> done) noexcept {
+    if (waiter_ != nullptr) {
+      take_waiter();
+    } else {
+      *done.callback_ = std::exchange(done_, {});
+    }
+  }
 
-  explicit operator bool() const noexcept { return static_cast<bool>(done_); }
+  explicit operator bool() const noexcept { return waiter_ != nullptr || done_; }
 
   // Never from inside the call that started the operation. On a fiber's stack only
   // for a wait that another fiber cancels.
-  void complete(EventLoop& loop, AsyncResource& resource, Result<T> result) {
-    if (!done_) return;
-    Callback<T> done = std::exchange(done_, {});
-    loop.call(resource, std::move(frame_), [&] { done(std::move(result)); });
+  // `outcome` is a T, an Error or a Result<T>: a hot caller's value is moved once.
+  template <typename Outcome>
+  void complete(EventLoop& loop, AsyncResource& resource, Outcome outcome) {
+    if (waiter_ == nullptr) return call_back(loop, resource, std::move(outcome));
+    AwaitResult<T>& waiter = take_waiter();
+    if (waiter.result) __builtin_unreachable();  // a wait ends once; spares emplace() the look
+    waiter.result.emplace(std::move(outcome));
+    waiter.is_over = true;
+    loop.wake_as(resource, waiter.self);
   }
 
  private:
+  template <typename Outcome>
+  [[gnu::noinline]] void call_back(EventLoop& loop, AsyncResource& resource, Outcome outcome) {
+    if (!done_) return;
+    Callback<T> done = std::exchange(done_, {});
+    Result<T> result(std::move(outcome));
+    loop.call(resource, std::move(frame_), [&] { done(std::move(result)); });
+  }
+  void wait_for(AwaitResult<T>& waiter) noexcept {
+    waiter_ = &waiter;
+    waiter.held_at = &waiter_;
+  }
+  AwaitResult<T>& take_waiter() noexcept {
+    waiter_->held_at = nullptr;
+    return *std::exchange(waiter_, nullptr);
+  }
+
+  AwaitResult<T>* waiter_ = nullptr;  // a fiber, which has its own context
   Callback<T> done_;
   FrameRef frame_;
 };
+
+// Waits for a leaf: as await(), without a callback between the operation and the fiber.
+template <typename T, typename Leaf, typename Abort>
+T await_leaf(const char* what, Leaf&& leaf, Abort&& abort) {
+  Fiber& self = fiber_that_may_wait(what);
+  AwaitState<T, std::remove_reference_t<Abort>> state(self, what, abort);
+  if (auto at_once = leaf(Done<T>(state))) return (*std::move(at_once)).value();
+  return std::move(state.wait()).value();
+}
 
 // Delivers the result of an operation that finished at once, on the next tick.
 // The tick's trigger is the resource the operation belongs to.

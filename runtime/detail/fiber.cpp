@@ -275,10 +275,10 @@ Fiber& check_may_wait(const char* what) {
 
 void park(Fiber& self, Wait& wait) noexcept {
   self.wait = &wait;
-  while (!wait.is_over) {
+  do {
     self.state = Fiber::State::kParked;
     self.loop->leave(self);
-  }
+  } while (!wait.is_over);
 }
 
 void wait_ended(Fiber& fiber) {

@@ -23,17 +23,17 @@ void Handle::end_close() noexcept {
   drop_handlers();
   close_handler_.clear();
   state_ = State::kEnded;
-  closed_.complete(*loop_, resource_, {});
+  closed_.complete(*loop_, resource_, Result<void>());
   loop_->remove(*this);
   state_ = State::kClosed;
   ResourceAccess::end(resource_);
   if (!is_owned_) delete this;
 }
 
-std::optional<Result<void>> Handle::closed(Callback<void>& done) {
+std::optional<Result<void>> Handle::closed(Done<void> done) {
   if (state_ >= State::kEnded) return Result<void>();
   if (closed_) throw UsageError("wait_closed: somebody waits for the close already");
-  closed_ = Completion<void>(std::move(done));
+  closed_.take(done);
   return std::nullopt;
 }
 

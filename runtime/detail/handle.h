@@ -39,7 +39,7 @@ class Handle {
 
   void on_close(UniqueFunction<void()> handler) { close_handler_.set(std::move(handler)); }
   // Leaf: the close has ended.
-  std::optional<Result<void>> closed(Callback<void>& done);
+  std::optional<Result<void>> closed(Done<void> done);
   void cancel_closed() {
     closed_.complete(*loop_, resource_, uv_error(UV_ECANCELED, "wait_closed"));
   }

@@ -14,7 +14,17 @@ inline void EventLoop::go_to(Fiber& self, Fiber& next) noexcept {
   switch_stack(self.context, next.context, *runtime_thread.exceptions);
 }
 
+// With nothing else ready: how a fiber usually waits for I/O.
+inline void EventLoop::leave_to_loop(Fiber& self) noexcept {
+  if (direct_ != 0) stop_direct();
+  runtime_thread.fiber = nullptr;
+  switch_stack(self.context, context_, *runtime_thread.exceptions);
+  if (self.attention != 0) [[unlikely]]
+    came_back(self);
+}
+
 inline void EventLoop::leave(Fiber& self) noexcept {
+  if (ready_.is_empty() && thread_state.hook_mask == 0) return leave_to_loop(self);
   if (ready_.is_empty() || --direct_ < 0) [[unlikely]]
     return leave_slowly(self);
   go_to(self, static_cast<Fiber&>(ready_.pop()));

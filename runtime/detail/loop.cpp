@@ -240,6 +240,12 @@ void EventLoop::run_tick() noexcept {
   call(tick->resource, [&tick] { tick->callback(); });
 }
 
+[[gnu::noinline]] void EventLoop::run_microtask() noexcept {
+  --microtasks_;
+  const std::unique_ptr<Microtask> task(static_cast<Microtask*>(&ready_.pop()));
+  call(task->resource, [&task] { task->callback(); });
+}
+
 // Runs microtasks and fibers; false when the budget ended before the queue.
 bool EventLoop::run_ready() noexcept {
   while (!ready_.is_empty()) {
@@ -250,9 +256,7 @@ bool EventLoop::run_ready() noexcept {
     }
     if (budget_ <= 0) return false;
     --budget_;
-    --microtasks_;
-    const std::unique_ptr<Microtask> task(static_cast<Microtask*>(&ready_.pop()));
-    call(task->resource, [&task] { task->callback(); });
+    run_microtask();
   }
   return true;
 }
@@ -260,6 +264,19 @@ bool EventLoop::run_ready() noexcept {
 void EventLoop::refill_budget() noexcept {
   direct_ = 0;
   budget_ = budget_of(options_);
+}
+
+void EventLoop::wake_seen(AsyncResource& resource, Fiber& fiber) noexcept {
+  call(resource, FrameRef::share(fiber.execution.frame), [&fiber] { wake(fiber); });
+}
+
+// drain() with one fiber that is ready, without the queue.
+void EventLoop::run_alone(Fiber& fiber) noexcept {
+  --budget_;
+  runtime_thread.fiber = &fiber;
+  switch_stack(context_, fiber.context, *runtime_thread.exceptions);
+  quiet_turns_ = 0;
+  if (!ready_.is_empty() || !ticks_.empty()) drain();
 }
 
 void EventLoop::drain() noexcept {

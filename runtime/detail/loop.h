@@ -77,6 +77,19 @@ class EventLoop {
     call(resource, ResourceAccess::frame(resource), std::forward<F>(fn));
   }
 
+  // As call(resource, [&] { wake(fiber); }); where no hook listens, nobody sees the scope.
+  void wake_as(AsyncResource& resource, Fiber& fiber) noexcept {
+    if (thread_state.hook_mask != 0) [[unlikely]]
+      return wake_seen(resource, fiber);
+    if (fiber.state != Fiber::State::kParked) return;
+    fiber.state = Fiber::State::kRunnable;
+    fiber.resumed_by = resource.async_id();
+    if (depth_ != 0 || runtime_thread.fiber != nullptr) return ready_.push(fiber);
+    if (is_quiet()) return run_alone(fiber);
+    ready_.push(fiber);
+    drain();
+  }
+
   // While one lives, the code that runs may not wait.
   class InCallback {
    public:
@@ -190,11 +203,17 @@ class EventLoop {
   void open_handles();
   void open(uv_handle_t* handle, bool referenced) noexcept;
   void close_own_handles() noexcept;
+  // Whether drain() would find nothing at all.
+  bool is_quiet() const noexcept { return ready_.is_empty() && ticks_.empty() && budget_ > 0; }
+  void wake_seen(AsyncResource& resource, Fiber& fiber) noexcept;
+  void run_alone(Fiber& fiber) noexcept;
+  void run_microtask() noexcept;
   void run_tick() noexcept;
   bool run_ready() noexcept;
   Fiber* next_fiber() noexcept;
   void go_to(Fiber& self, Fiber& next) noexcept;  // leave.h
   void leave_slowly(Fiber& self) noexcept;
+  void leave_to_loop(Fiber& self) noexcept;
   void leave_for_good(Fiber& self, StackContext& to) noexcept;
   static void came_back(Fiber& self) noexcept;
   static void yield_slowly(Fiber& self);
