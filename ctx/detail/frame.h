@@ -86,6 +86,12 @@ class alignas(8) Frame {
   void release() noexcept {
     if (--references_ == 0) destroy();
   }
+  // Two references at once, where that leaves one; else false, and nothing changed.
+  bool release_two_of_many() noexcept {
+    if (references_ <= 2) return false;
+    references_ -= 2;
+    return true;
+  }
 
   const Entry* find(LocalId local) const noexcept {
     if (local.slot >= size_ || entries()[local.slot].key != local.key) return nullptr;

@@ -21,22 +21,16 @@ struct ResourceAccess {
     resource.frame_.reset();
   }
 
-  // The same for a resource whose life has certainly not ended.
-  static void end_living(AsyncResource& resource) noexcept {
-    resource.destroyed_ = true;
-    queue_destroy(resource.async_id_);
-    resource.frame_.reset();
-  }
+  // The same where no hook listens and the frame is gone.
+  static void end_unheard(AsyncResource& resource) noexcept { resource.destroyed_ = true; }
 
   // Begins a new life with what the caller has captured.
-  static void begin(AsyncResource& resource, AsyncId id, AsyncId trigger, const FrameRef& frame) {
+  static void begin(AsyncResource& resource, AsyncId id, AsyncId trigger, FrameRef frame) {
     resource.async_id_ = id;
     resource.trigger_async_id_ = trigger;
     resource.destroyed_ = false;
-    if (frame) {
-      if (resource.frame_) __builtin_unreachable();  // the old life has ended
-      resource.frame_ = frame;
-    }
+    if (resource.frame_) __builtin_unreachable();  // the old life has ended
+    resource.frame_ = std::move(frame);
     emit_init(resource);
   }
 

@@ -52,6 +52,31 @@ void drop_owned(Fiber& self) noexcept {
   if (self.body->discard != nullptr) self.body->discard(self);
 }
 
+// The usual end: the fiber has the frame of its spawn, and others hold it too, so that
+// no value dies. False: see drop_owned().
+bool drop_shared_frame(Fiber& self) noexcept {
+  Frame* const frame = self.execution.frame;
+  FrameRef& spawned_in = ResourceAccess::frame(self.resource);
+  if (frame != spawned_in.get()) return false;
+  if (frame == nullptr) return true;
+  if (!frame->release_two_of_many()) return false;
+  self.execution.frame = nullptr;
+  static_cast<void>(std::move(spawned_in).release());
+  return true;
+}
+
+// The last events of the fiber and the end of what it owns.
+[[gnu::noinline]] void end_body(Fiber& self) noexcept {
+  if (self.is_detached && self.failure != nullptr) hand_on_failure(self);
+  if (thread_state.hook_mask != 0) {
+    emit_promise_resolve(self.resource.async_id());
+    emit_after(self.resource.async_id());
+    self.attention |= Fiber::kEventsOver;
+  }
+  drop_owned(self);
+  ResourceAccess::end(self.resource);
+}
+
 void run_body(Fiber& self) noexcept {
   if (thread_state.hook_mask != 0) [[unlikely]] {
     self.attention &= static_cast<unsigned char>(~Fiber::kEmitEnter);  // the first time is here
@@ -65,16 +90,12 @@ void run_body(Fiber& self) noexcept {
         new Fiber::Failure{std::current_exception(), FrameRef::share(self.execution.frame)});
     self.is_ordinary = false;
   }
-  if (self.is_detached && self.failure != nullptr) [[unlikely]]
-    hand_on_failure(self);
-  if (thread_state.hook_mask != 0) [[unlikely]] {
-    emit_promise_resolve(self.resource.async_id());
-    emit_after(self.resource.async_id());
-    self.attention |= Fiber::kEventsOver;
+  const bool is_quiet = thread_state.hook_mask == 0 && !self.is_detached && drop_shared_frame(self);
+  if (is_quiet) [[likely]] {
+    ResourceAccess::end_unheard(self.resource);
+  } else {
+    end_body(self);
   }
-  const bool has_frame = self.execution.frame != nullptr || ResourceAccess::frame(self.resource);
-  if (self.is_detached || has_frame) drop_owned(self);
-  ResourceAccess::end_living(self.resource);
   self.state = Fiber::State::kEnded;
 }
 
@@ -164,7 +185,7 @@ bool begins_quietly(const EventLoop& loop) noexcept {
 }
 
 template <bool kQuietly>
-[[gnu::always_inline]] inline Fiber& begin(Fiber& fiber, const Fiber::Body& body,
+[[gnu::always_inline]] inline Fiber& begin(EventLoop& loop, Fiber& fiber, const Fiber::Body& body,
                                            const SourceLocation& spawned_at, FrameRef frame) {
   fiber.state = Fiber::State::kRunnable;
   fiber.attention = 0;
@@ -174,15 +195,15 @@ template <bool kQuietly>
   const AsyncId spawner = thread_state.execution->async_id;  // a loop runs, so there is one
   fiber.execution.async_id = ++thread_state.last_async_id;
   fiber.execution.trigger_async_id = fiber.resumed_by = spawner;
-  ResourceAccess::begin(fiber.resource, fiber.execution.async_id, spawner, frame);
-  fiber.execution.frame = std::move(frame).release();
-  kQuietly ? fiber.loop->launch_quietly(fiber) : fiber.loop->launch(fiber);
+  fiber.execution.frame = FrameRef(frame).release();
+  ResourceAccess::begin(fiber.resource, fiber.execution.async_id, spawner, std::move(frame));
+  kQuietly ? loop.launch_quietly(fiber) : loop.launch(fiber);
   return fiber;
 }
 
 [[gnu::noinline]] Fiber& begin_slowly(Fiber& fiber, const Fiber::Body& body,
                                       const SourceLocation& spawned_at, FrameRef frame) {
-  return begin<false>(fiber, body, spawned_at, std::move(frame));
+  return begin<false>(*fiber.loop, fiber, body, spawned_at, std::move(frame));
 }
 
 [[gnu::noinline]] Fiber& start_slowly(EventLoop& loop, const Fiber::Body& body,
@@ -203,7 +224,7 @@ Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at) {
   }
   if (!begins_quietly(*loop)) [[unlikely]]
     return start_slowly(*loop, body, spawned_at);
-  return begin<true>(*loop->take_idle(), body, spawned_at,
+  return begin<true>(*loop, *loop->take_idle(), body, spawned_at,
                      FrameRef::share(thread_state.execution->frame));
 }
 
