@@ -35,7 +35,9 @@ constexpr bool kSanitized = false;
 }  // namespace
 
 bool ChildResult::crashed() const {
-  return signal == SIGSEGV || signal == SIGBUS || (kSanitized && status > 0);
+  if (signal == SIGSEGV || signal == SIGBUS) return true;
+  // A sanitizer reports the fault, then exits or aborts, as its options say.
+  return kSanitized && (status > 0 || signal == SIGABRT);
 }
 
 ChildResult run_in_child(UniqueFunction<void()> body) {
