@@ -4,6 +4,7 @@
 // deliver it; await() turns it into a return value or an exception.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -28,6 +29,32 @@ struct Error {
   }
 };
 
+namespace detail {
+
+// An error, or none, in one word: a Result is moved often and seldom fails.
+class ErrorBox {
+ public:
+  ErrorBox() = default;
+  explicit ErrorBox(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  ErrorBox(ErrorBox&&) = default;
+  ErrorBox& operator=(ErrorBox&&) = default;
+  ErrorBox(const ErrorBox& other)
+      : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
+  ErrorBox& operator=(const ErrorBox& other) { return *this = ErrorBox(other); }
+  ~ErrorBox() = default;
+
+  explicit operator bool() const noexcept { return error_ != nullptr; }
+  const Error* operator->() const noexcept { return error_.get(); }
+  const Error& operator*() const noexcept { return *error_; }
+  std::error_code code() const noexcept { return error_ ? error_->code : std::error_code(); }
+  std::string message() const { return error_ ? error_->message() : std::string(); }
+
+ private:
+  std::unique_ptr<Error> error_;
+};
+
+}  // namespace detail
+
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -46,9 +73,9 @@ class [[nodiscard]] Result {
   T* operator->() { return &value(); }
 
   // The code; no error (0) when there is a value.
-  std::error_code error() const noexcept { return error_ ? error_->code : std::error_code(); }
+  std::error_code error() const noexcept { return error_.code(); }
   // The whole text; empty when there is a value.
-  std::string message() const { return error_ ? error_->message() : std::string(); }
+  std::string message() const { return error_.message(); }
   // The error itself; call only when there is no value.
   const Error& failure() const noexcept { return *error_; }
 
@@ -59,7 +86,7 @@ class [[nodiscard]] Result {
   }
 
   std::optional<T> value_;
-  std::optional<Error> error_;
+  detail::ErrorBox error_;  // none when there is a value
 };
 
 template <>
@@ -74,12 +101,12 @@ class [[nodiscard]] Result<void> {
     if (error_) [[unlikely]]
       error_->raise();
   }
-  std::error_code error() const noexcept { return error_ ? error_->code : std::error_code(); }
-  std::string message() const { return error_ ? error_->message() : std::string(); }
+  std::error_code error() const noexcept { return error_.code(); }
+  std::string message() const { return error_.message(); }
   const Error& failure() const noexcept { return *error_; }
 
  private:
-  std::optional<Error> error_;
+  detail::ErrorBox error_;
 };
 
 }  // namespace weft

@@ -109,17 +109,18 @@ class Stream : public Handle {
                                          Done<void> done);
   std::optional<Result<void>> request_write(std::span<uv_buf_t> rest, bool copies, Done<void> done);
 
-  std::span<std::byte> read_into_;
-  Completion<std::size_t> read_;  // pending
-  Buffer buffer_;
-  int end_code_ = 0;          // UV_EOF or the error that ended reading; 0: open
-  bool is_end_told_ = false;  // to a handler, or by a close
-  bool is_reading_ = false;
-  bool is_paused_ = false;
-  bool is_shut_down_ = false;
-  PersistentHandler<Bytes> data_handler_;
   PersistentHandler<> end_handler_;
   PersistentHandler<Error> error_handler_;
+  int end_code_ = 0;          // UV_EOF or the error that ended reading; 0: open
+  bool is_end_told_ = false;  // to a handler, or by a close
+  bool is_paused_ = false;
+  Buffer buffer_;
+  PersistentHandler<Bytes> data_handler_;
+  // Last, because a read and a write of a busy stream need these and the uv handle that follows.
+  Completion<std::size_t> read_;  // pending
+  std::span<std::byte> read_into_;
+  bool is_reading_ = false;
+  bool is_shut_down_ = false;
 };
 
 }  // namespace weft::detail

@@ -100,15 +100,16 @@ class Fiber : public Runnable {
   // Its record and stack may be used again as they are: it was spawned without
   // options and with a small payload, did not fail, and its loop lives.
   bool is_ordinary = true;
-  EventLoop* loop;  // null once that is gone
+  AsyncId resumed_by = 0;  // the resource whose callback made it ready last
+  Wait* wait = nullptr;    // while parked
+  // Its first words end the record's first cache line, which is all that a switch touches.
   StackContext context;
+  EventLoop* loop;  // null once that is gone
   Execution execution;
   const Body* body = nullptr;
   void* payload = nullptr;  // the function and its result, below the record
   StackMemory stack;
   AsyncResource resource;
-  AsyncId resumed_by = 0;   // the resource whose callback made it ready last
-  Wait* wait = nullptr;     // while parked
   Fiber* joiner = nullptr;  // parked in join() of this fiber
   std::unique_ptr<Failure> failure;
   SourceLocation spawned_at;
