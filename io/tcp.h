@@ -111,8 +111,8 @@ class TcpStream {
   void wait_closed();
 
   // Calls the handler with whatever arrives; starts reading. `bytes` is valid
-  // during the call. At the end of the stream on_end's handler is called, at an
-  // error on_error's; without one the stream is closed.
+  // during the call. At the end of the stream on_end's handler is called, on the
+  // tick after the last read, at an error on_error's; without one the stream is closed.
   // Errors: UsageError while a read is pending.
   void on_data(UniqueFunction<void(std::span<const std::byte> bytes)> handler);
   void on_end(UniqueFunction<void()> handler);

@@ -146,12 +146,16 @@ void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer)
   }
   if (!data_handler_) return;  // the next read() says so
   if (std::exchange(is_end_told_, true)) return;
-  if (code == UV_EOF) {
-    end_handler_ ? end_handler_.call(loop(), resource()) : close();
-  } else {
-    error_handler_ ? error_handler_.call(loop(), resource(), uv_error(code, describe("read")))
-                   : close();
+  if (code != UV_EOF && error_handler_) {
+    return error_handler_.call(loop(), resource(), uv_error(code, describe("read")));
   }
+  loop().call(resource(), [&] { code == UV_EOF ? tell_end() : close(); });
+}
+
+// As in Node, on a tick behind the read callback.
+void Stream::tell_end() {
+  if (!end_handler_) return close();
+  end_handler_.call_on_tick(loop(), resource().async_id(), [this] { return is_closing(); });
 }
 
 void Stream::finish_read(Result<std::size_t> result) {

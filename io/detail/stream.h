@@ -102,6 +102,7 @@ class Stream : public Handle {
   void stop_reading() noexcept;
   void received(std::size_t count, const uv_buf_t& buffer);
   void ended(int code);
+  void tell_end();
   void finish_read(Result<std::size_t> result);
   std::size_t take_buffered(std::span<std::byte> into) noexcept;
   void deliver_buffered();

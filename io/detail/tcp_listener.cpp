@@ -110,6 +110,13 @@ void TcpServer::end_pending() noexcept {
   if (accept_) cancel_accept();
 }
 
+// A server's close has no callback in Node; its 'close' event is a tick.
+void TcpServer::tell_closed(PersistentHandler<>& handler) {
+  if (!handler) return;
+  handler.call_on_tick(loop(), resource().async_id(), [] { return false; });
+  loop().drain();
+}
+
 void TcpServer::drop_handlers() noexcept {
   connection_handler_.clear();
   error_handler_.clear();

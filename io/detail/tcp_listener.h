@@ -36,6 +36,7 @@ class TcpServer final : public Handle {
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
   void end_pending() noexcept override;
   void drop_handlers() noexcept override;
+  void tell_closed(PersistentHandler<>& handler) override;
 
  private:
   ~TcpServer() override = default;

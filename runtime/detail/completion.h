@@ -135,20 +135,34 @@ class PersistentHandler {
 
   void call(EventLoop& loop, AsyncResource& resource, Args... args) {
     if (fn_ == nullptr) return;
-    loop.call(resource, frame_, [&] {
-      struct Running {
-        PersistentHandler& handler;
-        const bool outer = std::exchange(handler.is_running_, true);
-        ~Running() {
-          handler.is_running_ = outer;
-          if (!outer) handler.retired_.reset();
-        }
-      } const running{*this};
-      (*fn_)(std::forward<Args>(args)...);
-    });
+    loop.call(resource, frame_, [&] { run(std::forward<Args>(args)...); });
+  }
+  // On the next tick, which is a resource of its own, unless `is_off` then. The handler
+  // outlives the tick: its handle drains before it ends.
+  template <typename F>
+  void call_on_tick(EventLoop& loop, AsyncId trigger, F is_off) {
+    auto tick = std::make_unique<Tick>(
+        [this, is_off] {
+          if (fn_ != nullptr && !is_off()) run();
+        },
+        AsyncResourceOptions{.trigger = trigger});
+    ResourceAccess::frame(tick->resource) = frame_;
+    loop.add_tick(std::move(tick));
   }
 
  private:
+  void run(Args... args) {
+    struct Running {
+      PersistentHandler& handler;
+      const bool outer = std::exchange(handler.is_running_, true);
+      ~Running() {
+        handler.is_running_ = outer;
+        if (!outer) handler.retired_.reset();
+      }
+    } const running{*this};
+    (*fn_)(std::forward<Args>(args)...);
+  }
+
   std::unique_ptr<UniqueFunction<void(Args...)>> fn_;
   std::unique_ptr<UniqueFunction<void(Args...)>> retired_;  // replaced while it runs
   FrameRef frame_;

@@ -19,7 +19,7 @@ void Handle::close() noexcept {
 void Handle::end_close() noexcept {
   loop_->drain();  // a tick may still refer to this block
   end_pending();
-  close_handler_.call(*loop_, resource_);
+  tell_closed(close_handler_);
   drop_handlers();
   close_handler_.clear();
   state_ = State::kEnded;
@@ -28,6 +28,11 @@ void Handle::end_close() noexcept {
   state_ = State::kClosed;
   ResourceAccess::end(resource_);
   if (!is_owned_) delete this;
+}
+
+void Handle::tell_closed(PersistentHandler<>& handler) {
+  if (handler) return handler.call(*loop_, resource_);
+  if (!closed_) loop_->call(resource_, [] {});  // else the fiber that waits is resumed in it
 }
 
 std::optional<Result<void>> Handle::closed(Done<void> done) {

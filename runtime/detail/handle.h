@@ -59,6 +59,9 @@ class Handle {
   // The two steps of a close that a kind of handle has of its own.
   virtual void end_pending() noexcept = 0;
   virtual void drop_handlers() noexcept = 0;
+  // Calls the close handler as Node does for this kind of handle: a callback of the
+  // resource, which is made even if nobody listens.
+  virtual void tell_closed(PersistentHandler<>& handler);
 
  private:
   friend class EventLoop;
