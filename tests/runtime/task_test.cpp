@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include <weft/ctx/async_local.h>
+#include <weft/runtime/detail/sanitizer.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
@@ -398,7 +399,7 @@ TEST_CASE("a capture whose move throws leaves nothing behind") {
   CHECK(recorder.trace().empty());
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
 TEST_CASE("a stack there is no memory for is bad_alloc, and spawning goes on") {
   const test::ChildResult child = test::run_in_child([] {
     const rlimit limit{256 << 20, 256 << 20};
