@@ -1,5 +1,8 @@
+#include <utility>
+
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/detail/emit.h>
+#include <weft/ctx/detail/resource_access.h>
 
 namespace weft {
 
@@ -17,6 +20,21 @@ AsyncResource& AsyncResource::emit_destroy() {
   destroyed_ = true;
   detail::queue_destroy(async_id_);
   return *this;
+}
+
+AsyncResource& AsyncResource::async_reset(std::optional<AsyncId> trigger) {
+  const AsyncId triggered_by = trigger ? *trigger : detail::running_async_id();
+  const detail::FrameRef frame = detail::capture();  // a fork may throw: before anything ended
+  retire();
+  detail::ResourceAccess::begin(*this, detail::next_async_id(), triggered_by, frame);
+  return *this;
+}
+
+void AsyncResource::retire() noexcept {
+  if (detail::thread_state.execution != nullptr) forget_in_scopes();
+  const detail::FrameRef left = std::move(frame_);  // dies last: its values may look at us
+  detail::ResourceAccess::end(*this);
+  async_id_ = 0;
 }
 
 namespace detail {

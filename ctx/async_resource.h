@@ -7,6 +7,11 @@
 //   AsyncResource query("DBQUERY");
 //   driver.on_result([&](Rows rows) { query.run_in_async_scope(handler, rows); });
 //
+// A pooled object lives several times in one memory. Each use is a life of its own:
+//
+//   void give_back(Connection& c) { c.resource.retire(); idle.push_back(&c); }
+//   void take(Connection& c) { c.resource.async_reset(); }  // runs as the taker's from here
+//
 // A resource is neither copied nor moved: hooks know it by its address. It belongs
 // to one thread. One that dies while another fiber is suspended inside its scope
 // leaves execution_async_resource() dangling there: keep it until the scope ends.
@@ -81,6 +86,21 @@ class AsyncResource {
 
   // Queues the destroy event. As in Node, a second call queues a second event.
   AsyncResource& emit_destroy();
+
+  // Ends this life and begins the next in the same memory: queues destroy (once per
+  // life, also with manual_destroy), takes a new id and the context of now, emits init.
+  // `trigger`: by default the running resource.
+  //
+  // Inside the resource's own scope (a connection that goes straight to the next
+  // waiter) the scope keeps the old life's ids and context to its end.
+  // Source: Node `asyncReset`, by which its HTTP agent hands a socket on.
+  AsyncResource& async_reset(std::optional<AsyncId> trigger = std::nullopt);
+
+  // Ends this life until async_reset() begins the next: queues destroy (as there), lets
+  // go of the context, so that an idle pool keeps no request's values alive. Until then
+  // async_id() is 0, and nothing is to be called through the resource.
+  // Source: Node's sockets in the agent's free list, whose id is -1.
+  void retire() noexcept;
 
   AsyncId async_id() const noexcept { return async_id_; }
   AsyncId trigger_async_id() const noexcept { return trigger_async_id_; }
