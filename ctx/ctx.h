@@ -5,6 +5,7 @@
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/error.h>
+#include <weft/ctx/event_emitter.h>
 #include <weft/ctx/hooks.h>
 #include <weft/ctx/resource_type.h>
 #include <weft/ctx/snapshot.h>
