@@ -4,6 +4,7 @@
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/async_resource.h>
+#include <weft/ctx/diagnostics_channel.h>
 #include <weft/ctx/error.h>
 #include <weft/ctx/event_emitter.h>
 #include <weft/ctx/hooks.h>

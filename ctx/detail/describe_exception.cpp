@@ -1,12 +1,10 @@
 #include <cstdlib>
 #include <cxxabi.h>
 #include <memory>
-#include <typeinfo>
 
 #include <weft/ctx/detail/describe_exception.h>
 
 namespace weft::detail {
-namespace {
 
 std::string type_name(const std::type_info* type) {
   if (type == nullptr) return "an unknown type";
@@ -15,8 +13,6 @@ std::string type_name(const std::type_info* type) {
       abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
   return status == 0 ? name.get() : type->name();
 }
-
-}  // namespace
 
 std::string describe_current_exception() {
   const std::string type = type_name(abi::__cxa_current_exception_type());

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 
 #include <weft/ctx/async_id.h>
 
@@ -65,6 +66,8 @@ struct ThreadState {
   KeptBlocks kept_blocks[kPooledBlockSizes] = {};  // by size in units; see block_pool.h
   bool keeps_blocks = false;     // from the thread's first Execution until it ends
   std::int64_t live_frames = 0;  // made minus destroyed; the test harness wants 0
+  // Gives an error nobody may catch to the layer above; null: it is printed. See fail_later.h.
+  void (*fail_later)(const std::exception_ptr& error) = nullptr;
 };
 
 // initial-exec: libraries of ours are linked into programs, not loaded late by the thousand.
