@@ -10,4 +10,5 @@
 #include <weft/ctx/hooks.h>
 #include <weft/ctx/resource_type.h>
 #include <weft/ctx/snapshot.h>
+#include <weft/ctx/tracing_channel.h>
 #include <weft/ctx/unique_function.h>
