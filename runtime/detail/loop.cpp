@@ -11,6 +11,7 @@
 #include <weft/runtime/detail/switch.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/ticks.h>
 
 namespace weft::detail {
 namespace {
@@ -65,6 +66,9 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
   thread_state.execution = &execution_;
   runtime_thread = {this, nullptr, exceptions_of_thread()};
   thread_state.hooks_changed = [] { runtime_thread.loop->stop_direct(); };
+  thread_state.fail_later = [](const std::exception_ptr& error) {
+    next_tick([error] { std::rethrow_exception(error); });
+  };
 }
 
 EventLoop::~EventLoop() {
@@ -81,6 +85,7 @@ EventLoop::~EventLoop() {
   }
   runtime_thread = {};
   thread_state.hooks_changed = nullptr;
+  thread_state.fail_later = nullptr;
   reset_frame();
   thread_state.execution = outer_execution_;
 }
