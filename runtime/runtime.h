@@ -6,6 +6,7 @@
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/promise.h>
 #include <weft/runtime/result.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/source_location.h>

@@ -16,7 +16,7 @@ void next_tick(UniqueFunction<void()> callback) {
 void queue_microtask(UniqueFunction<void()> callback) {
   detail::EventLoop& loop = detail::EventLoop::current("queue_microtask");
   detail::require_callback(callback, "queue_microtask");
-  loop.add_microtask(std::make_unique<detail::Microtask>(std::move(callback)));
+  loop.add_job(*new detail::Microtask(std::move(callback)));
 }
 
 }  // namespace weft

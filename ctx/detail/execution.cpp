@@ -87,6 +87,7 @@ std::span<const std::string_view> resource_types() noexcept {
       "Immediate",
       "TickObject",
       "Microtask",
+      "PROMISE",
       "TCPSERVERWRAP",
       "TCPWRAP",
       "TCPCONNECTWRAP",

@@ -54,6 +54,7 @@ struct Wait {
   AsyncId on = 0;                       // the resource waited for; 0: not one resource
   void (*abort)(Wait& wait) = nullptr;  // ends the operation early; null: it cannot
   bool is_over = false;
+  const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
 };
 
 class Fiber : public Runnable {

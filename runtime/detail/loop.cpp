@@ -7,6 +7,7 @@
 #include <weft/runtime/detail/handle.h>
 #include <weft/runtime/detail/leave.h>
 #include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/promise.h>
 #include <weft/runtime/detail/report.h>
 #include <weft/runtime/detail/switch.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -162,7 +163,7 @@ Fiber* EventLoop::next_fiber() noexcept {
   auto& fiber = static_cast<Fiber&>(ready_.pop());
   if (thread_state.hook_mask != 0) {
     if ((fiber.attention & Fiber::kEventsOver) == 0) fiber.attention |= Fiber::kEmitEnter;
-  } else if (microtasks_ == 0) {
+  } else if (jobs_ == 0) {
     direct_ = std::exchange(budget_, 0);
   }
   return &fiber;
@@ -223,7 +224,7 @@ void EventLoop::update_idle() noexcept {
 }
 
 bool EventLoop::has_work_left() const noexcept {
-  return !ready_.is_empty() || !ticks_.empty() || immediates_.has_referenced() ||
+  return has_drain_work() || immediates_.has_referenced() ||
          (clock_ == Clock::kVirtual && timers_.has_referenced());
 }
 
@@ -233,10 +234,16 @@ void EventLoop::add_tick(std::unique_ptr<Tick> tick) {
     wake_up();
 }
 
-void EventLoop::add_microtask(std::unique_ptr<Microtask> task) noexcept {
-  ++microtasks_;
+void EventLoop::add_job(Job& job) noexcept {
+  ++jobs_;
   stop_direct();
-  make_ready(*task.release());
+  make_ready(job);
+}
+
+void EventLoop::add_rejected(Job& promise) noexcept {
+  rejected_.push(promise);
+  if (depth_ == 0 && runtime_thread.fiber == nullptr) [[unlikely]]
+    wake_up();
 }
 
 void EventLoop::run_tick() noexcept {
@@ -245,13 +252,13 @@ void EventLoop::run_tick() noexcept {
   call(tick->resource, [&tick] { tick->callback(); });
 }
 
-[[gnu::noinline]] void EventLoop::run_microtask() noexcept {
-  --microtasks_;
-  const std::unique_ptr<Microtask> task(static_cast<Microtask*>(&ready_.pop()));
-  call(task->resource, [&task] { task->callback(); });
+[[gnu::noinline]] void EventLoop::run_job() noexcept {
+  --jobs_;
+  Job& job = static_cast<Job&>(ready_.pop());
+  job.run(job, *this);
 }
 
-// Runs microtasks and fibers; false when the budget ended before the queue.
+// Runs jobs and fibers; false when the budget ended before the queue.
 bool EventLoop::run_ready() noexcept {
   while (!ready_.is_empty()) {
     if (Fiber* const next = next_fiber()) {
@@ -261,7 +268,7 @@ bool EventLoop::run_ready() noexcept {
     }
     if (budget_ <= 0) return false;
     --budget_;
-    run_microtask();
+    run_job();
   }
   return true;
 }
@@ -281,17 +288,21 @@ void EventLoop::run_alone(Fiber& fiber) noexcept {
   runtime_thread.fiber = &fiber;
   switch_stack(context_, fiber.context, *runtime_thread.exceptions);
   quiet_turns_ = 0;
-  if (!ready_.is_empty() || !ticks_.empty()) drain();
+  if (has_drain_work()) drain();
 }
 
 void EventLoop::drain() noexcept {
   quiet_turns_ = 0;
   if (draining_) return;
   draining_ = true;
-  do {
-    while (!ticks_.empty()) run_tick();
-  } while (run_ready() && !ticks_.empty());
-  while (!ticks_.empty()) run_tick();  // the budget is the fibers': no tick outlives a drain
+  for (;;) {
+    do {
+      while (!ticks_.empty()) run_tick();
+    } while (run_ready() && !ticks_.empty());
+    while (!ticks_.empty()) run_tick();  // the budget is the fibers': no tick outlives a drain
+    if (!ready_.is_empty() || rejected_.is_empty()) break;
+    report_rejected(*this, rejected_);
+  }
   if (thread_state.hooks != nullptr && thread_state.hooks->destroys() >= kDestroysMax) {
     drain_destroys();
   }
@@ -318,7 +329,7 @@ void EventLoop::reset_frame() noexcept {
 // Before poll: what the caller's own libuv callbacks made ready runs here.
 void EventLoop::on_prepare() noexcept {
   reset_frame();
-  if (!ready_.is_empty() || !ticks_.empty()) drain();
+  if (has_drain_work()) drain();
   update_idle();
 }
 
@@ -327,7 +338,7 @@ void EventLoop::on_check() noexcept {
   refill_budget();
   trim_records();
   drain_destroys();
-  if (!ready_.is_empty() || !ticks_.empty()) drain();
+  if (has_drain_work()) drain();
   if (!immediates_.is_empty()) immediates_.run();
   if (clock_ == Clock::kVirtual) advance_virtual_clock();
   update_idle();
@@ -418,7 +429,7 @@ void EventLoop::finish_turns() noexcept {
     immediates_.clear_all();
     if (fiber_count_ == 0) close_all_handles();
     // A lookup that runs cannot be stopped, and the loop cannot close before it ends.
-    const bool idle = handles_ == nullptr && ready_.is_empty() && ticks_.empty() && requests_ == 0;
+    const bool idle = handles_ == nullptr && !has_drain_work() && requests_ == 0;
     if (idle && fiber_count_ == 0) {
       if (has_late_work()) continue;
       if (!closing_ && remote_->try_end()) close_own_handles();
@@ -445,7 +456,7 @@ void EventLoop::end_stuck_waits() noexcept {
   }
 }
 
-void EventLoop::uncaught(std::exception_ptr error) noexcept {
+void EventLoop::uncaught(std::exception_ptr error, const char* what) noexcept {
   const InCallback no_waiting(*this);
   if (options_.on_uncaught) {
     try {
@@ -456,7 +467,7 @@ void EventLoop::uncaught(std::exception_ptr error) noexcept {
     }
   }
   if (error != nullptr) {
-    report_uncaught(*this, error);
+    report_uncaught(*this, error, what);
     stop(std::move(error));
   }
 }

@@ -8,7 +8,7 @@
 // 1. User code runs only inside call() or on a fiber.
 // 2. runtime_thread.fiber is the running fiber, while it may wait.
 // 3. A fiber that leaves switches straight to the next ready fiber; to the loop's
-//    stack only when a microtask is next, nothing is, or the budget is spent.
+//    stack only when a job is next, nothing is, or the budget is spent.
 // 4. What is left over keeps the idle handle active, so that poll does not block.
 // 5. The loop ends with no fiber, no handle and no posted function left.
 #pragma once
@@ -158,7 +158,11 @@ class EventLoop {
 
   // Ticks, microtasks and immediates (tasks.h), timers (timers.h).
   void add_tick(std::unique_ptr<Tick> tick);
-  void add_microtask(std::unique_ptr<Microtask> task) noexcept;
+  // Runs once, in its turn; `job` is handed over.
+  void add_job(Job& job) noexcept;
+  // A rejected promise, handed over, that nobody looks at so far. Reported unless
+  // somebody does before ticks, microtasks and ready fibers have run dry.
+  void add_rejected(Job& promise) noexcept;
   Immediates& immediates() noexcept { return immediates_; }
   Timers& timers() noexcept { return timers_; }
   // The time of this turn, milliseconds since the loop began.
@@ -182,7 +186,8 @@ class EventLoop {
   void stop(std::exception_ptr error) noexcept;
   bool is_stopping() const noexcept { return stopping_; }
   // Hands an error nobody can catch to the handler of the options, else stops.
-  void uncaught(std::exception_ptr error) noexcept;
+  // `what` heads the report that is printed then.
+  void uncaught(std::exception_ptr error, const char* what = "uncaught error") noexcept;
 
   const std::shared_ptr<RemoteQueue>& remote() const noexcept { return remote_; }
 
@@ -205,9 +210,12 @@ class EventLoop {
   void close_own_handles() noexcept;
   // Whether drain() would find nothing at all.
   bool is_quiet() const noexcept { return ready_.is_empty() && ticks_.empty() && budget_ > 0; }
+  bool has_drain_work() const noexcept {
+    return !ready_.is_empty() || !ticks_.empty() || !rejected_.is_empty();
+  }
   void wake_seen(AsyncResource& resource, Fiber& fiber) noexcept;
   void run_alone(Fiber& fiber) noexcept;
-  void run_microtask() noexcept;
+  void run_job() noexcept;
   void run_tick() noexcept;
   bool run_ready() noexcept;
   Fiber* next_fiber() noexcept;
@@ -246,10 +254,11 @@ class EventLoop {
   StackContext context_;  // the loop's own stack while a fiber runs
   unsigned depth_ = 0;    // of call()
   // Resumes left in this turn. Those in direct_ may go straight from fiber to fiber;
-  // it is 0 while a microtask is ready or a hook is enabled.
+  // it is 0 while a job is ready or a hook is enabled.
   int direct_ = 0;
   int budget_;
-  std::size_t microtasks_ = 0;  // in the ready queue
+  std::size_t jobs_ = 0;  // in the ready queue
+  ReadyQueue rejected_;   // promises whose rejection nobody looks at so far
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;

@@ -1,16 +1,26 @@
-// ReadyQueue: what runs next, fibers and microtasks in one FIFO.
+// ReadyQueue: what runs next, fibers and jobs in one FIFO.
 #pragma once
 
 #include <utility>
 
 namespace weft::detail {
 
-// Something the loop can run: a fiber to switch to, or a microtask to call.
+class EventLoop;
+
+// Something the loop can run: a fiber to switch to, or a job to call.
 struct Runnable {
   explicit Runnable(bool fiber) noexcept : is_fiber(fiber) {}
 
   Runnable* next = nullptr;  // in the ready queue
   const bool is_fiber;
+};
+
+// What runs once, as a microtask: one of queue_microtask, or a promise's reaction.
+struct Job : Runnable {
+  using Run = void (*)(Job& job, EventLoop& loop) noexcept;
+  explicit Job(Run how) noexcept : Runnable(false), run(how) {}
+
+  const Run run;  // enters user code through EventLoop::call, and lets go of the job
 };
 
 class ReadyQueue {

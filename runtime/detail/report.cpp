@@ -61,7 +61,12 @@ std::string EventLoop::describe_waiting_fibers() const {
   for (const Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) {
     if (fiber->state != Fiber::State::kParked) continue;
     text += "  " + label(*fiber) + " waits in " + fiber->wait->what;
-    if (const Known on = find(fiber->wait->on); !on.text.empty()) text += " for " + on.text;
+    const Wait& wait = *fiber->wait;
+    if (const Known on = find(wait.on); !on.text.empty()) {
+      text += " for " + on.text;
+    } else if (wait.resource != nullptr) {
+      text += " for " + label(*wait.resource);
+    }
     text += "\n";
   }
   return text;
@@ -71,8 +76,9 @@ void report(const Deadlock& deadlock) noexcept {
   std::fprintf(stderr, "weft: %s", deadlock.what());
 }
 
-void report_uncaught(const EventLoop& loop, const std::exception_ptr& error) noexcept {
-  std::fprintf(stderr, "weft: uncaught error: %s\n%s", describe_exception(error).c_str(),
+void report_uncaught(const EventLoop& loop, const std::exception_ptr& error,
+                     const char* what) noexcept {
+  std::fprintf(stderr, "weft: %s: %s\n%s", what, describe_exception(error).c_str(),
                loop.describe_origin().c_str());
 }
 

@@ -13,7 +13,9 @@ class EventLoop;
 
 void report(const Deadlock& deadlock) noexcept;
 
-void report_uncaught(const EventLoop& loop, const std::exception_ptr& error) noexcept;
+// `what` is what kind of error it is: "uncaught error".
+void report_uncaught(const EventLoop& loop, const std::exception_ptr& error,
+                     const char* what) noexcept;
 void report_open_handles(uv_loop_s* loop) noexcept;
 
 }  // namespace weft::detail

@@ -13,6 +13,11 @@ struct EndOnExit {
 
 }  // namespace
 
+void Microtask::run_once(Job& job, EventLoop& loop) noexcept {
+  const std::unique_ptr<Microtask> task(static_cast<Microtask*>(&job));
+  loop.call(task->resource, [&task] { task->callback(); });
+}
+
 void retain(ImmediateTask& task) noexcept {
   ++task.references;
 }

@@ -10,8 +10,6 @@
 
 namespace weft::detail {
 
-class EventLoop;
-
 struct Tick {
   Tick(UniqueFunction<void()> fn, const AsyncResourceOptions& options)
       : resource("TickObject", options), callback(std::move(fn)) {}
@@ -20,9 +18,11 @@ struct Tick {
   UniqueFunction<void()> callback;
 };
 
-struct Microtask : Runnable {
+struct Microtask : Job {
   explicit Microtask(UniqueFunction<void()> fn)
-      : Runnable(false), resource("Microtask"), callback(std::move(fn)) {}
+      : Job(&run_once), resource("Microtask"), callback(std::move(fn)) {}
+
+  static void run_once(Job& job, EventLoop& loop) noexcept;
 
   AsyncResource resource;
   UniqueFunction<void()> callback;

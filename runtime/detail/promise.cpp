@@ -1,0 +1,384 @@
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/promise.h>
+#include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/error.h>
+#include <weft/runtime/promise.h>
+
+namespace weft {
+
+BrokenPromise::BrokenPromise()
+    : std::logic_error("promise: it was dropped before it was resolved or rejected") {}
+
+namespace detail {
+namespace {
+
+void follow_now(PromiseCore& promise);
+
+void run_promise(Job& job, EventLoop& loop) noexcept {
+  auto& promise = static_cast<PromiseCore&>(job);
+  loop.call(promise.resource, [&promise] {
+    promise.is_following ? follow_now(promise) : promise.type->react(promise);
+  });
+  release(promise);
+}
+
+}  // namespace
+
+PromiseCore::PromiseCore(const PromiseType& of, std::uint32_t held) noexcept
+    : Job(&run_promise),
+      references(held),
+      type(&of),
+      resource("PROMISE", ResourceAccess::Unborn{}) {}
+
+// A chain of promises ends link by link, without recursion: the dead wait in `doomed`.
+void destroy(PromiseCore& promise) noexcept {
+  promise.next = nullptr;
+  Runnable* doomed = &promise;
+  const auto let_go = [&doomed](PromiseCore* held) {
+    if (held == nullptr || --held->references != 0) return;
+    held->next = doomed;
+    doomed = held;
+  };
+  while (doomed != nullptr) {
+    auto& core = static_cast<PromiseCore&>(*doomed);
+    doomed = core.next;
+    // Only after the loop's end: a pending promise has somebody who settles it till then.
+    for (Runnable* reaction = core.first; reaction != nullptr;) {
+      let_go(static_cast<PromiseCore*>(std::exchange(reaction, reaction->next)));
+    }
+    let_go(core.other);
+    let_go(core.type->drop(core));
+  }
+}
+
+// --- life ---
+
+void raise_other_loop(const char* what) {
+  throw UsageError(std::string(what) +
+                   ": this promise belongs to another loop or to one that has ended; use it on "
+                   "its own loop's thread, through Loop::post()");
+}
+void raise_no_promise(const char* what) {
+  throw UsageError(std::string(what) + ": this promise or future was moved from");
+}
+void raise_taken(const char* what) {
+  throw UsageError(std::string(what) +
+                   ": the promise's value cannot be copied and was taken already");
+}
+void raise_no_error() {
+  throw UsageError("reject: there is no error; give one to reject with");
+}
+
+// A producer's Cancelled must not end the fiber that waits for it as if it were its own.
+void raise_rejection(const PromiseCore& promise) {
+  try {
+    std::rethrow_exception(promise.error);
+  } catch (const Cancelled&) {
+  }
+  uv_error(UV_ECANCELED, "await").raise();
+}
+
+void require_loop() {
+  EventLoop::current("Promise");
+}
+
+namespace {
+
+void make_ready(PromiseCore& reaction, PromiseCore& parent) noexcept {
+  reaction.other = &retain(parent);
+  runtime_thread.loop->add_job(reaction);
+}
+
+}  // namespace
+
+void begin(PromiseCore& root) {
+  ResourceAccess::begin(root.resource, next_async_id(), running_async_id(), {});
+}
+
+void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame) {
+  ResourceAccess::frame(reaction.resource) = std::move(frame);
+  ResourceAccess::begin(reaction.resource, next_async_id(), parent.resource.async_id(), {});
+  parent.is_handled = true;
+  parent.is_pending() ? parent.link(reaction) : make_ready(reaction, parent);
+}
+
+// --- waiting ---
+
+namespace {
+
+// A fiber that awaits, among the reactions of what it awaits. Lives on its stack.
+struct Waiter : Wait, Runnable {
+  Waiter(Fiber& fiber, PromiseCore& awaited)
+      : Wait{"await", awaited.resource.async_id(), &on_abort, false, &awaited.resource},
+        Runnable(true),
+        self(fiber),
+        promise(awaited),
+        link(awaited.end) {
+    promise.link(*this);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  ~Waiter() = default;
+
+  // Of a promise that is pending.
+  void unlink() noexcept {
+    *link = next;
+    if (next != nullptr && next->is_fiber) static_cast<Waiter*>(next)->link = link;
+    if (promise.end == &next) promise.end = link;
+    link = nullptr;
+  }
+  static void on_abort(Wait& wait) {
+    auto& waiter = static_cast<Waiter&>(wait);
+    waiter.unlink();
+    waiter.finish();
+  }
+  void finish() noexcept {
+    is_over = true;
+    wake(self);
+  }
+
+  Fiber& self;
+  PromiseCore& promise;
+  Runnable** link;  // what points to this node; null: it is in no list
+};
+
+}  // namespace
+
+void wait_settled(PromiseCore& promise) {
+  Fiber& self = fiber_that_may_wait("await");
+  if (promise.is_pending()) {
+    Waiter waiter(self, promise);
+    park(self, waiter);
+    if (promise.is_pending()) {
+      if (waiter.link != nullptr) waiter.unlink();  // the run ended the wait by force
+      if (is_cancel_due(self)) throw Cancelled();
+      uv_error(UV_ECANCELED, "await").raise();
+    }
+  }
+  promise.is_handled = true;
+}
+
+// --- settling ---
+
+namespace {
+
+// Reactions become ready in the order in which they came.
+void settle(PromiseCore& promise, PromiseCore::State state) noexcept {
+  emit_promise_resolve(promise.resource.async_id());
+  promise.state = state;
+  Runnable* reaction = std::exchange(promise.first, nullptr);
+  if (reaction == nullptr) return;
+  promise.end = &promise.first;
+  promise.is_handled = true;
+  while (reaction != nullptr) {
+    Runnable& one = *std::exchange(reaction, reaction->next);
+    if (one.is_fiber) {
+      static_cast<Waiter&>(one).finish();
+    } else {
+      make_ready(static_cast<PromiseCore&>(one), promise);
+    }
+  }
+}
+
+void settle_rejected(PromiseCore& promise, std::exception_ptr error) noexcept {
+  promise.error = std::move(error);
+  settle(promise, PromiseCore::State::kRejected);
+  if (promise.is_handled) return ResourceAccess::frame(promise.resource).reset();
+  ResourceAccess::frame(promise.resource) = FrameRef::share(current_execution().frame);
+  runtime_thread.loop->add_rejected(retain(promise));
+}
+
+}  // namespace
+
+void fulfil(PromiseCore& promise) noexcept {
+  settle(promise, PromiseCore::State::kFulfilled);
+  ResourceAccess::frame(promise.resource).reset();
+}
+
+void reject(PromiseCore& promise, std::exception_ptr error) noexcept {
+  if (std::exchange(promise.is_locked, true)) return;
+  settle_rejected(promise, std::move(error));
+}
+
+void forward(PromiseCore& promise, PromiseCore& from) noexcept {
+  if (from.state == PromiseCore::State::kRejected) return settle_rejected(promise, from.error);
+  promise.other = &retain(from.other == nullptr ? from : *from.other);
+  fulfil(promise);
+}
+
+void abandon(PromiseCore& promise) noexcept {
+  const bool is_watched = promise.references > 1 || promise.has_reactions();
+  if (!promise.is_locked && is_watched && is_of_this_loop(promise) &&
+      EventLoop::current_or_null() != nullptr) {
+    // Who waits or reacts is told. That nobody does is no error of anybody's.
+    promise.is_handled = true;
+    reject(promise, std::make_exception_ptr(BrokenPromise()));
+  }
+  release(promise);
+}
+
+// --- following another promise ---
+
+namespace {
+
+// What a promise that follows another puts among the reactions of that.
+class Follower final : public PromiseCore {
+ public:
+  explicit Follower(PromiseCore& promise) noexcept
+      : PromiseCore(kType, 1), target_(&retain(promise)) {}
+
+ private:
+  static void react(PromiseCore& core) {
+    auto& self = static_cast<Follower&>(core);
+    PromiseCore& followed = *std::exchange(self.other, nullptr);
+    PromiseCore& target = *std::exchange(self.target_, nullptr);
+    forward(target, followed);
+    self.is_locked = true;
+    fulfil(self);
+    release(target);
+    release(followed);
+  }
+  static PromiseCore* drop(PromiseCore& core) noexcept {
+    PromiseCore* const target = static_cast<Follower&>(core).target_;
+    drop_core<Follower>(core);
+    return target;
+  }
+  static constexpr PromiseType kType{&react, &drop};
+
+  PromiseCore* target_;  // an own reference, until it is settled
+
+  friend PromiseCore* drop_core<Follower>(PromiseCore& core) noexcept;
+};
+
+// The last step of finally: what came before it holds again.
+class Restoring final : public PromiseCore {
+ public:
+  explicit Restoring(PromiseCore& kept) noexcept : PromiseCore(kType, 2), kept_(&retain(kept)) {}
+
+ private:
+  static void react(PromiseCore& core) {
+    auto& self = static_cast<Restoring&>(core);
+    PromiseCore& before = *std::exchange(self.other, nullptr);
+    PromiseCore& kept = *std::exchange(self.kept_, nullptr);
+    self.is_locked = true;
+    forward(self, before.state == State::kRejected ? before : kept);
+    release(kept);
+    release(before);
+  }
+  static PromiseCore* drop(PromiseCore& core) noexcept {
+    PromiseCore* const kept = static_cast<Restoring&>(core).kept_;
+    drop_core<Restoring>(core);
+    return kept;
+  }
+  static constexpr PromiseType kType{&react, &drop};
+
+  PromiseCore* kept_;  // an own reference, until this is settled
+
+  friend PromiseCore* drop_core<Restoring>(PromiseCore& core) noexcept;
+};
+
+// The job of a promise that was resolved with another, in the call scope.
+void follow_now(PromiseCore& promise) {
+  promise.is_following = false;
+  PromiseCore& from = *std::exchange(promise.other, nullptr);
+  try {
+    FrameRef frame = capture();
+    begin(make_core<Follower>(promise), from, std::move(frame));
+  } catch (...) {
+    settle_rejected(promise, std::current_exception());
+  }
+  release(from);
+}
+
+// Holds a reference until it goes on.
+class Held {
+ public:
+  explicit Held(PromiseCore& promise) noexcept : promise_(&promise) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() {
+    if (promise_ != nullptr) release(*promise_);
+  }
+  PromiseCore& operator*() const noexcept { return *promise_; }
+  PromiseCore& pass_on() noexcept { return *std::exchange(promise_, nullptr); }
+
+ private:
+  PromiseCore* promise_;
+};
+
+}  // namespace
+
+void follow(PromiseCore& promise, PromiseCore& from) {
+  Held held(from);
+  if (promise.is_locked) return;
+  if (!is_of_this_loop(from)) raise_other_loop("resolve");
+  if (&promise == &from) {
+    throw UsageError("resolve: a promise cannot wait for its own future");
+  }
+  ResourceAccess::frame(promise.resource) = capture();
+  promise.is_locked = promise.is_following = true;
+  promise.other = &held.pass_on();
+  runtime_thread.loop->add_job(retain(promise));
+}
+
+void follow_after(PromiseCore& promise, PromiseCore* first, PromiseCore& kept) {
+  if (first == nullptr) {
+    auto& nothing = make_root<void>(1);
+    first = &nothing;
+    nothing.fulfil_with();
+  }
+  const Held held(*first);
+  if (!is_of_this_loop(*held)) raise_other_loop("finally");
+  FrameRef frame = capture();
+  auto& restoring = make_core<Restoring>(kept);
+  begin(restoring, *held, std::move(frame));
+  follow(promise, restoring);
+}
+
+// --- rejections nobody looks at ---
+
+namespace {
+
+// A fiber's Cancelled is an end like any other; and what a stop breaks is no news.
+bool is_worth_a_report(const EventLoop& loop, const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Cancelled&) {
+    return false;
+  } catch (const BrokenPromise&) {
+    return !loop.is_stopping();
+  } catch (...) {
+    return true;
+  }
+}
+
+// As the promise and in the context of the rejection, without before and after (Node's rule).
+void report(EventLoop& loop, PromiseCore& promise) noexcept {
+  Execution rejecting;
+  rejecting.frame = std::move(ResourceAccess::frame(promise.resource)).release();
+  rejecting.resource = &promise.resource;
+  rejecting.async_id = promise.resource.async_id();
+  rejecting.trigger_async_id = promise.resource.trigger_async_id();
+  Execution* const outer = std::exchange(thread_state.execution, &rejecting);
+  loop.uncaught(promise.error, "unhandled rejection");
+  thread_state.execution = outer;
+  FrameRef::adopt(rejecting.frame);
+}
+
+}  // namespace
+
+void report_rejected(EventLoop& loop, ReadyQueue& rejected) noexcept {
+  std::size_t count = 0;  // what handlers reject meanwhile has time until the next drain
+  for (const Runnable* at = rejected.front(); at != nullptr; at = at->next) ++count;
+  for (; count > 0; --count) {
+    auto& promise = static_cast<PromiseCore&>(rejected.pop());
+    if (!promise.is_handled && is_worth_a_report(loop, promise.error)) report(loop, promise);
+    ResourceAccess::frame(promise.resource).reset();
+    release(promise);
+  }
+}
+
+}  // namespace detail
+}  // namespace weft
