@@ -234,12 +234,6 @@ void EventLoop::add_tick(std::unique_ptr<Tick> tick) {
     wake_up();
 }
 
-void EventLoop::add_job(Job& job) noexcept {
-  ++jobs_;
-  stop_direct();
-  make_ready(job);
-}
-
 void EventLoop::add_rejected(Job& promise) noexcept {
   rejected_.push(promise);
   if (depth_ == 0 && runtime_thread.fiber == nullptr) [[unlikely]]

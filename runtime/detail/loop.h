@@ -159,7 +159,11 @@ class EventLoop {
   // Ticks, microtasks and immediates (tasks.h), timers (timers.h).
   void add_tick(std::unique_ptr<Tick> tick);
   // Runs once, in its turn; `job` is handed over.
-  void add_job(Job& job) noexcept;
+  void add_job(Job& job) noexcept {
+    ++jobs_;
+    if (direct_ != 0) stop_direct();
+    make_ready(job);
+  }
   // A rejected promise, handed over, that nobody looks at so far. Reported unless
   // somebody does before ticks, microtasks and ready fibers have run dry.
   void add_rejected(Job& promise) noexcept;

@@ -16,7 +16,9 @@ namespace {
 
 void follow_now(PromiseCore& promise);
 
-void run_promise(Job& job, EventLoop& loop) noexcept {
+}  // namespace
+
+void PromiseCore::run_job(Job& job, EventLoop& loop) noexcept {
   auto& promise = static_cast<PromiseCore&>(job);
   loop.call(promise.resource, [&promise] {
     promise.is_following ? follow_now(promise) : promise.type->react(promise);
@@ -24,16 +26,8 @@ void run_promise(Job& job, EventLoop& loop) noexcept {
   release(promise);
 }
 
-}  // namespace
-
-PromiseCore::PromiseCore(const PromiseType& of, std::uint32_t held) noexcept
-    : Job(&run_promise),
-      references(held),
-      type(&of),
-      resource("PROMISE", ResourceAccess::Unborn{}) {}
-
 // A chain of promises ends link by link, without recursion: the dead wait in `doomed`.
-void destroy(PromiseCore& promise) noexcept {
+void destroy_chain(PromiseCore& promise) noexcept {
   promise.next = nullptr;
   Runnable* doomed = &promise;
   const auto let_go = [&doomed](PromiseCore* held) {
@@ -80,28 +74,14 @@ void raise_rejection(const PromiseCore& promise) {
   uv_error(UV_ECANCELED, "await").raise();
 }
 
-void require_loop() {
+void raise_no_loop() {
   EventLoop::current("Promise");
+  std::abort();
 }
-
-namespace {
 
 void make_ready(PromiseCore& reaction, PromiseCore& parent) noexcept {
   reaction.other = &retain(parent);
   runtime_thread.loop->add_job(reaction);
-}
-
-}  // namespace
-
-void begin(PromiseCore& root) {
-  ResourceAccess::begin(root.resource, next_async_id(), running_async_id(), {});
-}
-
-void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame) {
-  ResourceAccess::frame(reaction.resource) = std::move(frame);
-  ResourceAccess::begin(reaction.resource, next_async_id(), parent.resource.async_id(), {});
-  parent.is_handled = true;
-  parent.is_pending() ? parent.link(reaction) : make_ready(reaction, parent);
 }
 
 // --- waiting ---

@@ -56,7 +56,8 @@ class PromiseCore : public Job {
  public:
   enum class State : std::uint8_t { kPending, kFulfilled, kRejected };
 
-  PromiseCore(const PromiseType& of, std::uint32_t held) noexcept;
+  PromiseCore(const PromiseType& of, std::uint32_t held) noexcept
+      : Job(&run_job), references(held), type(&of), resource("PROMISE", ResourceAccess::Unborn{}) {}
   PromiseCore(const PromiseCore&) = delete;
   PromiseCore& operator=(const PromiseCore&) = delete;
 
@@ -87,11 +88,20 @@ class PromiseCore : public Job {
 
  protected:
   ~PromiseCore() = default;
+
+ private:
+  static void run_job(Job& job, EventLoop& loop) noexcept;
 };
 
 // --- references ---
 
-void destroy(PromiseCore& promise) noexcept;
+void destroy_chain(PromiseCore& promise) noexcept;
+inline void destroy(PromiseCore& promise) noexcept {
+  if (promise.first != nullptr || promise.other != nullptr) return destroy_chain(promise);
+  PromiseCore* const held = promise.type->drop(promise);
+  if (held != nullptr && --held->references == 0) [[unlikely]]
+    destroy_chain(*held);
+}
 template <typename Core>
 Core& retain(Core& promise) noexcept {
   ++promise.references;
@@ -107,17 +117,29 @@ inline void release(PromiseCore& promise) noexcept {
 inline bool is_of_this_loop(const PromiseCore& promise) noexcept {
   return ((promise.resource.async_id() ^ thread_state.last_async_id) >> 48) == 0;
 }
+[[noreturn]] void raise_no_loop();
 [[noreturn]] void raise_other_loop(const char* what);
 [[noreturn]] void raise_no_promise(const char* what);
 [[noreturn]] void raise_taken(const char* what);
 [[noreturn]] void raise_no_error();
 [[noreturn]] void raise_rejection(const PromiseCore& promise);
 
-// Both emit init. A root's trigger is the running resource, a reaction's its parent.
-// Errors: UsageError outside of a loop.
-void require_loop();
-void begin(PromiseCore& root);
-void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame);
+// Makes a reaction a job; `parent` is settled.
+void make_ready(PromiseCore& reaction, PromiseCore& parent) noexcept;
+
+// Both emit init, on a loop. A root's trigger is the running resource, a reaction's
+// its parent.
+inline void begin(PromiseCore& root) {
+  ResourceAccess::begin(root.resource, ++thread_state.last_async_id,
+                        thread_state.execution->async_id, {});
+}
+inline void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame) {
+  ResourceAccess::frame(reaction.resource) = std::move(frame);
+  ResourceAccess::begin(reaction.resource, ++thread_state.last_async_id, parent.resource.async_id(),
+                        {});
+  parent.is_handled = true;
+  parent.is_pending() ? parent.link(reaction) : make_ready(reaction, parent);
+}
 
 // --- settling; each ignores a promise that is locked, unless it says otherwise ---
 
@@ -220,7 +242,8 @@ class RootCore final : public ValueCore<T> {
 
 template <typename T>
 RootCore<T>& make_root(std::uint32_t held) {
-  require_loop();
+  if (runtime_thread.loop == nullptr) [[unlikely]]
+    raise_no_loop();
   RootCore<T>& core = make_core<RootCore<T>>(held);
   begin(core);
   return core;

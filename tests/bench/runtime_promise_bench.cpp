@@ -1,7 +1,6 @@
 // Promises: a reaction, a wait for what is there, and two fibers that answer each other.
 #include <optional>
 
-#include "hooks.h"
 #include "rounds.h"
 #include <weft/ctx/async_local.h>
 #include <weft/runtime/fiber.h>
@@ -24,54 +23,55 @@ double on_fiber(long n, Body body) {
   return ns;
 }
 
-// What a reaction cannot do without: a microtask.
-double microtask(long n) {
+// The loop's own stack runs the links of a chain, one after the other, while the fiber waits.
+template <typename Link>
+double chain(long n) {
   return on_fiber(n, [](long count) {
-    for (long i = 0; i < count; ++i) {
-      weft::queue_microtask([&i] { bench::keep(i); });
-      weft::yield();
-    }
+    Link link{count, {}};
+    const auto done = link.done.future();
+    link.go();
+    done.await();
   });
 }
 
-double yield_only(long n) {
-  return on_fiber(n, [](long count) {
-    for (long i = 0; i < count; ++i) weft::yield();
-  });
-}
-
-// One promise, one reaction, resolved; the yield lets it run.
-double reaction(long n) {
-  return on_fiber(n, [](long count) {
-    for (long i = 0; i < count; ++i) {
-      Promise<long> promise;
-      promise.future().then([](long value) { bench::keep(value); });
-      promise.resolve(i);
-      weft::yield();
-    }
-  });
-}
-
-// A chain of reactions, each making the next: what one costs without the switch to the loop.
-struct Chain {
+// What a reaction cannot do without: a job.
+struct Microtasks {
   long left;
+  Promise<void> done;
+
+  void go() {
+    weft::queue_microtask([this] { --left > 0 ? go() : done.resolve(); });
+  }
+};
+
+// Each link is a new promise, a reaction to it, and its resolve.
+struct Reactions {
+  long left;
+  Promise<void> done;
 
   void go() {
     Promise<long> promise;
     promise.future().then([this](long value) {
       bench::keep(value);
-      if (--left > 0) go();
+      --left > 0 ? go() : done.resolve();
     });
     promise.resolve(left);
   }
 };
-double reaction_chain(long n) {
-  return on_fiber(n, [](long count) {
-    Chain chain{count};
-    chain.go();
-    while (chain.left > 0) weft::yield();
-  });
-}
+
+// Each link is a reaction to a promise that is settled.
+struct Thens {
+  long left;
+  Promise<void> done;
+  Future<long> settled = Future<long>::resolved(1);
+
+  void go() {
+    settled.then([this](long value) {
+      bench::keep(value);
+      --left > 0 ? go() : done.resolve();
+    });
+  }
+};
 
 double await_settled(long n) {
   return on_fiber(n, [](long count) {
@@ -106,10 +106,9 @@ double ping_pong(long n) {
 int main(int argc, char** argv) {
   bench::Rounds rounds(argc, argv);
   rounds.compare("promise reaction", "ns",
-                 {{"floor", "queue_microtask", microtask},
-                  {"ours", "promise, then, resolve, reaction", reaction},
-                  {"ours", "the same inside a reaction", reaction_chain},
-                  {"loop", "yield", yield_only}});
+                 {{"floor", "queue_microtask", chain<Microtasks>},
+                  {"ours", "promise, then, resolve, reaction", chain<Reactions>},
+                  {"ours", "then, reaction", chain<Thens>}});
   rounds.compare("promise await, settled", "ns", {{"ours", "weft", await_settled}});
   rounds.compare("promise ping-pong", "ns", {{"ours", "weft", ping_pong}});
   return rounds.status();
