@@ -295,12 +295,19 @@ void EventLoop::drain() noexcept {
     } while (run_ready() && !ticks_.empty());
     while (!ticks_.empty()) run_tick();  // the budget is the fibers': no tick outlives a drain
     if (!ready_.is_empty() || rejected_.is_empty()) break;
-    report_rejected(*this, rejected_);
+    report_rejected(*this, rejected_, rejected_.size());
+    overdue_ = 0;
   }
   if (thread_state.hooks != nullptr && thread_state.hooks->destroys() >= kDestroysMax) {
     drain_destroys();
   }
   draining_ = false;
+}
+
+// A fiber that yields for ever keeps the queue from running dry, not its errors secret.
+[[gnu::noinline]] void EventLoop::report_overdue() noexcept {
+  report_rejected(*this, rejected_, overdue_);
+  overdue_ = rejected_.size();
 }
 
 // Lets go of records beyond those worth keeping, the coldest, a batch at a time.
@@ -329,6 +336,8 @@ void EventLoop::on_prepare() noexcept {
 
 void EventLoop::on_check() noexcept {
   reset_frame();
+  if (!rejected_.is_empty()) [[unlikely]]
+    report_overdue();
   refill_budget();
   trim_records();
   drain_destroys();

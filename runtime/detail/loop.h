@@ -165,7 +165,8 @@ class EventLoop {
     make_ready(job);
   }
   // A rejected promise, handed over, that nobody looks at so far. Reported unless
-  // somebody does before ticks, microtasks and ready fibers have run dry.
+  // somebody does before ticks, microtasks and ready fibers have run dry, or, where
+  // they never do, before a whole turn is over.
   void add_rejected(Job& promise) noexcept;
   Immediates& immediates() noexcept { return immediates_; }
   Timers& timers() noexcept { return timers_; }
@@ -220,6 +221,7 @@ class EventLoop {
   void wake_seen(AsyncResource& resource, Fiber& fiber) noexcept;
   void run_alone(Fiber& fiber) noexcept;
   void run_job() noexcept;
+  void report_overdue() noexcept;
   void run_tick() noexcept;
   bool run_ready() noexcept;
   Fiber* next_fiber() noexcept;
@@ -261,8 +263,9 @@ class EventLoop {
   // it is 0 while a job is ready or a hook is enabled.
   int direct_ = 0;
   int budget_;
-  std::size_t jobs_ = 0;  // in the ready queue
-  ReadyQueue rejected_;   // promises whose rejection nobody looks at so far
+  std::size_t jobs_ = 0;     // in the ready queue
+  ReadyQueue rejected_;      // promises whose rejection nobody looks at so far
+  std::size_t overdue_ = 0;  // of those: they were there when the turn began
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;

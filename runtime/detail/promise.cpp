@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/loop.h>
@@ -75,7 +77,7 @@ void raise_rejection(const PromiseCore& promise) {
 }
 
 void raise_no_loop() {
-  EventLoop::current("Promise");
+  EventLoop::current("Promise");  // throws
   std::abort();
 }
 
@@ -349,9 +351,7 @@ void report(EventLoop& loop, PromiseCore& promise) noexcept {
 
 }  // namespace
 
-void report_rejected(EventLoop& loop, ReadyQueue& rejected) noexcept {
-  std::size_t count = 0;  // what handlers reject meanwhile has time until the next drain
-  for (const Runnable* at = rejected.front(); at != nullptr; at = at->next) ++count;
+void report_rejected(EventLoop& loop, ReadyQueue& rejected, std::size_t count) noexcept {
   for (; count > 0; --count) {
     auto& promise = static_cast<PromiseCore&>(rejected.pop());
     if (!promise.is_handled && is_worth_a_report(loop, promise.error)) report(loop, promise);

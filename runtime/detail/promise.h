@@ -433,8 +433,8 @@ C& react_to(PromiseCore& parent, Arg&& arg) {
   return core;
 }
 
-// Reports the rejections that nobody looked at. For drain().
-void report_rejected(EventLoop& loop, ReadyQueue& rejected) noexcept;
+// Reports those of the first `count` rejections that nobody looked at.
+void report_rejected(EventLoop& loop, ReadyQueue& rejected, std::size_t count) noexcept;
 
 }  // namespace detail
 }  // namespace weft

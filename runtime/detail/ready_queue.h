@@ -1,6 +1,7 @@
 // ReadyQueue: what runs next, fibers and jobs in one FIFO.
 #pragma once
 
+#include <cstddef>
 #include <utility>
 
 namespace weft::detail {
@@ -46,6 +47,12 @@ class ReadyQueue {
     return first;
   }
   bool is_empty() const noexcept { return first_ == nullptr; }
+  // In time that grows with it.
+  std::size_t size() const noexcept {
+    std::size_t count = 0;
+    for (const Runnable* item = first_; item != nullptr; item = item->next) ++count;
+    return count;
+  }
 
  private:
   Runnable* first_ = nullptr;

@@ -13,6 +13,7 @@
 #include <weft/runtime/await.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/promise.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
@@ -78,6 +79,24 @@ const Row kTable[] = {
          });
          look();
        });
+     }},
+    {"then of a promise",
+     [](Look look) {
+       auto promise = std::make_shared<Promise<void>>();
+       promise->future().then(std::move(look));
+       detached([&] { set_timeout(1ms, [promise] { promise->resolve(); }); });
+     }},
+    {"catch_error of a promise",
+     [](Look look) {
+       auto promise = std::make_shared<Promise<void>>();
+       promise->future().catch_error([look](std::exception_ptr) { look(); });
+       detached([&] { set_timeout(1ms, [promise] { promise->reject(1); }); });
+     }},
+    {"finally of a promise",
+     [](Look look) {
+       auto promise = std::make_shared<Promise<void>>();
+       promise->future().finally(std::move(look));
+       detached([&] { set_timeout(1ms, [promise] { promise->resolve(); }); });
      }},
     {"Loop::post", [](Look look) { Loop::current().post(std::move(look)); }},
     {"bind",

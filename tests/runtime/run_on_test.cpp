@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/promise.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
@@ -239,6 +241,21 @@ TEST_CASE("what a callback of the caller's enters does not reach its callbacks o
   run_on(loop.get(), [] {});
 
   CHECK(trace == Trace{"none", "tick sees left behind", "none", "tick sees left behind"});
+}
+
+TEST_CASE("a promise that a caller's callback rejects is reported before the loop waits") {
+  CallersLoop loop;
+  Trace trace;
+  CallersTimer timer(loop, 1, 0, [&] { Promise<int>().reject(std::runtime_error("boom")); });
+
+  run_on(loop.get(),
+         [&] {
+           sleep_for(5ms);
+           trace.push_back("end");
+         },
+         {.on_uncaught = [&](const std::exception_ptr&) { trace.push_back("reported"); }});
+
+  CHECK(trace == Trace{"reported", "end"});
 }
 
 TEST_SUITE_END();
