@@ -4,9 +4,10 @@
 // any number of times: with callbacks, or from a fiber that waits.
 //
 //   Promise<Rows> promise;
+//   Future<Rows> future = promise.future();
 //   driver.on_result([p = std::move(promise)](Rows rows) mutable { p.resolve(std::move(rows)); });
-//   future.then([](const Rows& rows) { return rows.size(); }).then(print);   // callbacks
-//   use(future.await());                                                     // a fiber
+//   future.then([](const Rows& rows) { return rows.size(); }).then(print);  // with callbacks
+//   show(future.await());                                                   // in a fiber
 //
 // Reactions run as microtasks, in FIFO order with those of queue_microtask and with
 // ready fibers, never inside the call that settles. Each runs in the context of the
@@ -57,15 +58,20 @@ class Future {
  public:
   // A future that is settled already.
   // Source: Node `Promise.resolve`, `Promise.reject`.
-  template <typename... Args>
-  static Future resolved(Args&&... value) {
-    auto& core = detail::make_root<T>(1);
-    Future future(core);
-    core.fulfil_with(std::forward<Args>(value)...);
+  template <detail::ValueFor<T> V = T>
+  static Future resolved(V&& value) {
+    Future future(detail::make_root<T>(1));
+    future.core_->fulfil_with(std::forward<V>(value));
     return future;
   }
-  static Future rejected(std::exception_ptr error);
-  template <typename E>
+  template <std::same_as<void> V = T>
+  static Future resolved() {
+    Future future(detail::make_root<T>(1));
+    future.core_->fulfil_with();
+    return future;
+  }
+  static Future rejected(const std::exception_ptr& error);
+  template <detail::Exception E>
   static Future rejected(E exception) {
     return rejected(std::make_exception_ptr(std::move(exception)));
   }
@@ -231,12 +237,12 @@ class Promise {
 
   // Rejects it. Source: Node `reject(reason)`; a later call is ignored.
   // Errors: UsageError on another loop, or for a null pointer.
-  void reject(std::exception_ptr error) {
+  void reject(const std::exception_ptr& error) {
     if (error == nullptr) [[unlikely]]
       detail::raise_no_error();
-    detail::reject(own("reject"), std::move(error));
+    detail::reject(own("reject"), error);
   }
-  template <typename E>
+  template <detail::Exception E>
   void reject(E exception) {
     reject(std::make_exception_ptr(std::move(exception)));
   }
@@ -260,12 +266,11 @@ class Promise {
 };
 
 template <typename T>
-Future<T> Future<T>::rejected(std::exception_ptr error) {
+Future<T> Future<T>::rejected(const std::exception_ptr& error) {
   if (error == nullptr) [[unlikely]]
     detail::raise_no_error();
-  auto& core = detail::make_root<T>(1);
-  Future future(core);
-  detail::reject(core, std::move(error));
+  Future future(detail::make_root<T>(1));
+  detail::reject(*future.core_, error);
   return future;
 }
 

@@ -93,11 +93,11 @@ namespace {
 // A fiber that awaits, among the reactions of what it awaits. Lives on its stack.
 struct Waiter : Wait, Runnable {
   Waiter(Fiber& fiber, PromiseCore& awaited)
-      : Wait{"await", awaited.resource.async_id(), &on_abort, false, &awaited.resource},
-        Runnable(true),
-        self(fiber),
-        promise(awaited),
-        link(awaited.end) {
+      : Runnable(true), self(fiber), promise(awaited), link(awaited.end) {
+    what = "await";
+    on = promise.resource.async_id();
+    abort = &on_abort;
+    resource = &promise.resource;
     promise.link(*this);
   }
   Waiter(const Waiter&) = delete;

@@ -297,6 +297,8 @@ using ReactionResult =
 template <typename F>
 using ErrorResult = std::decay_t<std::invoke_result_t<F&, std::exception_ptr>>;
 
+template <typename E>
+concept Exception = !std::is_convertible_v<E, std::exception_ptr>;  // nullptr is none either
 template <typename V, typename T>
 concept ValueFor = std::convertible_to<V, T> && !Unwrapped<std::decay_t<V>>::kIsFuture;
 template <typename F, typename T>
