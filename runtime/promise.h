@@ -228,7 +228,7 @@ class Promise {
     own("resolve").fulfil_with();
   }
   // Settles it as `other` is or will be, two microtasks later. It counts as resolved
-  // from here on.
+  // from here on. Promises that wait for each other in a circle never settle.
   // Errors: UsageError also for its own future, which Node rejects with a TypeError.
   // Source: Node `resolve(thenable)`.
   void resolve(const Future<T>& other) {

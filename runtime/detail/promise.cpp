@@ -146,6 +146,22 @@ void wait_settled(PromiseCore& promise) {
 
 namespace {
 
+// Holds a reference until it goes on.
+class Held {
+ public:
+  explicit Held(PromiseCore& promise) noexcept : promise_(&promise) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() {
+    if (promise_ != nullptr) release(*promise_);
+  }
+  PromiseCore& operator*() const noexcept { return *promise_; }
+  PromiseCore& pass_on() noexcept { return *std::exchange(promise_, nullptr); }
+
+ private:
+  PromiseCore* promise_;
+};
+
 // Reactions become ready in the order in which they came.
 void settle(PromiseCore& promise, PromiseCore::State state) noexcept {
   emit_promise_resolve(promise.resource.async_id());
@@ -165,16 +181,18 @@ void settle(PromiseCore& promise, PromiseCore::State state) noexcept {
 }
 
 void settle_rejected(PromiseCore& promise, std::exception_ptr error) noexcept {
+  Held held(retain(promise));  // a hook, or a value of the old frame, may drop the last handle
   promise.error = std::move(error);
   settle(promise, PromiseCore::State::kRejected);
   if (promise.is_handled) return ResourceAccess::frame(promise.resource).reset();
   ResourceAccess::frame(promise.resource) = FrameRef::share(current_execution().frame);
-  runtime_thread.loop->add_rejected(retain(promise));
+  runtime_thread.loop->add_rejected(held.pass_on());
 }
 
 }  // namespace
 
 void fulfil(PromiseCore& promise) noexcept {
+  const Held held(retain(promise));
   settle(promise, PromiseCore::State::kFulfilled);
   ResourceAccess::frame(promise.resource).reset();
 }
@@ -273,22 +291,6 @@ void follow_now(PromiseCore& promise) {
   }
   release(from);
 }
-
-// Holds a reference until it goes on.
-class Held {
- public:
-  explicit Held(PromiseCore& promise) noexcept : promise_(&promise) {}
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  ~Held() {
-    if (promise_ != nullptr) release(*promise_);
-  }
-  PromiseCore& operator*() const noexcept { return *promise_; }
-  PromiseCore& pass_on() noexcept { return *std::exchange(promise_, nullptr); }
-
- private:
-  PromiseCore* promise_;
-};
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/async_resource.h>
+#include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/task.h>
@@ -236,6 +237,28 @@ TEST_CASE("a hook may settle promises and react to them") {
   });
 
   CHECK(trace == Trace{"second 2", "first 1", "of the hook 1"});
+}
+
+TEST_CASE("a hook may drop the last handle of the promise it hears of") {
+  int calls = 0;
+
+  test::run([&] {
+    auto promise = std::make_unique<Promise<int>>();
+    auto hook = create_hook({.promise_resolve = [&](AsyncId) {
+      promise.reset();
+      ++calls;
+    }});
+    hook.enable();
+    SUBCASE("resolved") {
+      promise->resolve(1);
+    }
+    SUBCASE("rejected") {
+      promise->reject(Cancelled());
+    }
+    hook.disable();
+  });
+
+  CHECK(calls == 1);
 }
 
 TEST_CASE("a hook that settles a promise while then() makes its reaction loses nothing") {
