@@ -24,9 +24,9 @@ AsyncResource& AsyncResource::emit_destroy() {
 
 AsyncResource& AsyncResource::async_reset(std::optional<AsyncId> trigger) {
   const AsyncId triggered_by = trigger ? *trigger : detail::running_async_id();
-  const detail::FrameRef frame = detail::capture();  // a fork may throw: before anything ended
+  detail::FrameRef frame = detail::capture();  // a fork may throw: before anything ended
   retire();
-  detail::ResourceAccess::begin(*this, detail::next_async_id(), triggered_by, frame);
+  detail::ResourceAccess::begin(*this, detail::next_async_id(), triggered_by, std::move(frame));
   return *this;
 }
 

@@ -134,9 +134,8 @@ inline void begin(PromiseCore& root) {
                         thread_state.execution->async_id, {});
 }
 inline void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame) {
-  ResourceAccess::frame(reaction.resource) = std::move(frame);
   ResourceAccess::begin(reaction.resource, ++thread_state.last_async_id, parent.resource.async_id(),
-                        {});
+                        std::move(frame));
   parent.is_handled = true;
   parent.is_pending() ? parent.link(reaction) : make_ready(reaction, parent);
 }
