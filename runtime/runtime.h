@@ -14,3 +14,4 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
+#include <weft/runtime/trace_promise.h>
