@@ -381,13 +381,14 @@ void EventLoop::run_turns() {
   for (;;) {
     const bool alive = uv_run(uv_, UV_RUN_DEFAULT) != 0;
     if (stopping_) return;
-    if (alive) return;      // the caller's own uv_stop()
-    remote_->run_posted();  // libuv does not poll for a loop that nothing keeps alive
+    if (alive) return;  // the caller's own uv_stop()
+    // libuv does not poll for a loop that nothing keeps alive.
+    const bool has_posted = remote_->run_posted();
     drain_destroys();
     drain();
     if (stopping_) return;
     update_idle();
-    if (uv_loop_alive(uv_)) continue;
+    if (has_posted || uv_loop_alive(uv_)) continue;  // what ran may have posted in turn
     if (fiber_count_ > 0 && !has_unreferenced_wakers()) {
       const Deadlock deadlock("deadlock: every fiber waits, nothing can wake one\n" +
                               describe_waiting_fibers());

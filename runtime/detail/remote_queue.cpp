@@ -39,7 +39,7 @@ void RemoteQueue::open() {
   }));
 }
 
-void RemoteQueue::run_posted() noexcept {
+bool RemoteQueue::run_posted() noexcept {
   std::vector<Posted> posted;
   EventLoop* loop = nullptr;
   {
@@ -52,6 +52,7 @@ void RemoteQueue::run_posted() noexcept {
     AsyncResource resource("POST");
     loop->call(resource, std::move(item.frame).take(), [&item] { item.fn(); });
   }
+  return !posted.empty();
 }
 
 bool RemoteQueue::try_end() noexcept {

@@ -33,7 +33,8 @@ class RemoteQueue {
   // The loop's side.
   void open();
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
-  void run_posted() noexcept;
+  // Whether anything was posted since the last call.
+  bool run_posted() noexcept;
   // Refuses posts from here on; false, and stays open, when something was posted.
   bool try_end() noexcept;
 

@@ -70,6 +70,25 @@ TEST_CASE("what the loop's own thread posts before the end runs") {
   CHECK(trace == Trace{"main", "posted", "posted by a posted one"});
 }
 
+TEST_CASE("what a posted function posts at the end may start work like any other") {
+  Trace trace;
+
+  run_for_real([&] {
+    Loop::current().post([&] {
+      Loop::current().post([&] {
+        set_timeout(1ms, [&] { trace.push_back("timeout"); });
+        set_immediate([&] { trace.push_back("immediate"); });
+        spawn([&] {
+          yield();
+          trace.push_back("fiber");
+        });
+      });
+    });
+  });
+
+  CHECK(trace == Trace{"fiber", "immediate", "timeout"});
+}
+
 TEST_CASE("a posted function may wake a fiber when nothing else can") {
   int value = 0;
 
