@@ -46,10 +46,11 @@ class Campaign {
   using Check = Findings (*)(const Choice& choice);
 
   // `suite` is what selects the check on the command line.
-  Campaign(std::string suite, Check checks, std::uint64_t programs)
+  Campaign(std::string suite, Check checks, std::uint64_t programs, bool has_sockets = false)
       : suite_(std::move(suite)),
         check_(checks),
-        programs_(from_environment("WEFT_PROGRAMS", programs)) {}
+        programs_(from_environment("WEFT_PROGRAMS", programs)),
+        has_sockets_(has_sockets) {}
 
   // Reports to doctest.
   void run() const {
@@ -66,15 +67,18 @@ class Campaign {
 
  private:
   static constexpr std::uint64_t kBatch = 200;
-  static constexpr unsigned kSecondsMax = 120;  // for a batch; a program takes milliseconds
+  // Of time on the clock; a program takes milliseconds.
+  static constexpr unsigned kBatchSecondsMax = 120;
+  static constexpr unsigned kProgramSecondsMax = 15;
+  static constexpr std::chrono::seconds kShrinkingMax{90};
 
   // Programs of several sizes, for short ones to be found first.
-  static Choice choice_of(std::uint64_t seed) {
+  Choice choice_of(std::uint64_t seed) const {
     constexpr int kSizes[] = {12, 24, 48, 96};
-    return {.seed = seed, .steps = kSizes[seed % 4]};
+    return {.seed = seed, .steps = kSizes[seed % 4], .has_sockets = has_sockets_};
   }
 
-  static Choice choice_of_environment() {
+  Choice choice_of_environment() const {
     Choice choice = choice_of(from_environment("WEFT_SEED", 1));
     choice.steps =
         static_cast<int>(from_environment("WEFT_STEPS", static_cast<std::uint64_t>(choice.steps)));
@@ -108,7 +112,7 @@ class Campaign {
 
   test::ChildResult in_child(const Choice& choice) const {
     return test::run_in_child([this, &choice] {
-      ::alarm(kSecondsMax / 4);
+      ::alarm(kProgramSecondsMax);
       check_or_exit(choice);
       check_leaks();
     });
@@ -120,7 +124,7 @@ class Campaign {
 
   bool run_batch(std::uint64_t first, std::uint64_t end) const {
     const test::ChildResult result = test::run_in_child([this, first, end] {
-      ::alarm(kSecondsMax);
+      ::alarm(kBatchSecondsMax);
       for (std::uint64_t seed = first; seed < end; ++seed) check_or_exit(choice_of(seed));
       check_leaks();
     });
@@ -134,8 +138,10 @@ class Campaign {
   }
 
   void report(const Choice& choice) const {
-    const Choice smallest =
-        shrink(choice, [this](const Choice& smaller) { return fails(smaller); });
+    const auto end = std::chrono::steady_clock::now() + kShrinkingMax;
+    const Choice smallest = shrink(choice, [this, end](const Choice& smaller) {
+      return std::chrono::steady_clock::now() < end && fails(smaller);
+    });
     FAIL_CHECK("seed ", choice.seed, " fails; run it again with\n  ", command(choice),
                "\nthe smallest part of it that fails, with\n  ", command(smallest), "\nis\n",
                listing(generate(smallest).steps), excerpt(in_child(smallest)));
@@ -164,6 +170,7 @@ class Campaign {
   std::string suite_;
   Check check_;
   std::uint64_t programs_;
+  bool has_sockets_;
 };
 
 }  // namespace weft::property

@@ -60,12 +60,33 @@ enum class Op : std::uint8_t {
   kHookOn,
   kHookOff,
   kStop,
+  kListen,
+  kAccept,
+  kAcceptWaiting,
+  kCloseListener,
+  kConnect,
+  kConnectWaiting,
+  kRead,
+  kReadWaiting,
+  kOnData,
+  kOnEnd,
+  kOnClose,
+  kPause,
+  kResume,
+  kWrite,
+  kWriteWaiting,
+  kShutdown,
+  kShutdownWaiting,
+  kCloseStream,
+  kCloseWaiting,
+  kDropStream,
 };
 
 struct OpInfo {
   const char* name;
   unsigned weight;  // how often, among all
   bool has_body;
+  bool needs_sockets = false;
 };
 
 // In the order of Op.
@@ -111,8 +132,28 @@ inline constexpr std::array kOps = {
     OpInfo{"hook on", 2, false},
     OpInfo{"hook off", 2, false},
     OpInfo{"stop", 1, false},
+    OpInfo{"listen", 2, false, true},
+    OpInfo{"accept", 2, true, true},
+    OpInfo{"accept, waiting", 3, false, true},
+    OpInfo{"close listener", 1, false, true},
+    OpInfo{"connect", 8, true, true},
+    OpInfo{"connect, waiting", 10, false, true},
+    OpInfo{"read", 5, true, true},
+    OpInfo{"read, waiting", 5, false, true},
+    OpInfo{"on_data", 6, true, true},
+    OpInfo{"on_end", 3, true, true},
+    OpInfo{"on_close", 3, true, true},
+    OpInfo{"pause", 2, false, true},
+    OpInfo{"resume", 3, false, true},
+    OpInfo{"write", 8, true, true},
+    OpInfo{"write, waiting", 6, false, true},
+    OpInfo{"shutdown", 3, true, true},
+    OpInfo{"shutdown, waiting", 2, false, true},
+    OpInfo{"close stream", 3, false, true},
+    OpInfo{"close stream, waiting", 2, false, true},
+    OpInfo{"drop stream", 2, false, true},
 };
-static_assert(kOps.size() == static_cast<std::size_t>(Op::kStop) + 1);
+static_assert(kOps.size() == static_cast<std::size_t>(Op::kDropStream) + 1);
 
 inline const OpInfo& info(Op op) noexcept {
   return kOps[static_cast<std::size_t>(op)];
@@ -131,6 +172,7 @@ using Steps = std::vector<Step>;
 struct Choice {
   std::uint64_t seed = 1;
   int steps = 48;
+  bool has_sockets = false;    // whose events come in no certain order
   std::set<int> skipped = {};  // numbers of steps, which go with their bodies
 };
 
@@ -138,6 +180,7 @@ struct Program {
   Steps steps;
   int size = 0;  // steps before any were skipped
   unsigned resume_budget = 1024;
+  bool has_sockets = false;
 };
 
 class Generator {
@@ -149,6 +192,7 @@ class Generator {
     constexpr std::array kBudgets = {1U, 2U, 5U, 1024U, 1024U, 1024U};
     Program program;
     program.size = choice_.steps;
+    program.has_sockets = choice_.has_sockets;
     program.resume_budget = kBudgets[random_.below(kBudgets.size())];
     may_throw_ = random_.one_in(2);
     may_stop_ = random_.one_in(6);
@@ -180,6 +224,7 @@ class Generator {
   Op op() {
     for (;;) {
       const Op drawn = draw();
+      if (info(drawn).needs_sockets && !choice_.has_sockets) continue;
       if (drawn == Op::kThrow && !may_throw_) continue;
       if (drawn == Op::kStop && !(may_stop_ && random_.one_in(3))) continue;
       return drawn;

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <string>
+#include <cstdint>
+#include <functional>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -16,7 +19,7 @@ TEST_SUITE_BEGIN("property/programs");
 #if defined(WEFT_ASAN) || defined(WEFT_TSAN)
 constexpr std::uint64_t kPrograms = 2'000;
 #else
-constexpr std::uint64_t kPrograms = 8'000;
+constexpr std::uint64_t kPrograms = 5'000;
 #endif
 
 TEST_CASE("whatever a program does, contexts and lives are right and hooks change nothing") {
@@ -32,17 +35,22 @@ TEST_CASE("programs reach every step") {
                    std::plus<>());
   }
 
-  for (std::size_t i = 0; i < kOps.size(); ++i) CHECK_MESSAGE(performed[i] > 0, kOps[i].name);
+  for (std::size_t i = 0; i < kOps.size(); ++i)
+    CHECK_MESSAGE((performed[i] > 0 || kOps[i].needs_sockets), kOps[i].name);
 }
 
 TEST_CASE("the same choice makes the same program, and the same log") {
-  const Choice choice{.seed = 5, .steps = 96};
-  const Outcome first = run_in_mode(generate(choice), kModes[0]);
-  const Outcome second = run_in_mode(generate(choice), kModes[0]);
+  std::size_t lines = 0;
 
-  CHECK(listing(generate(choice).steps) == listing(generate(choice).steps));
-  CHECK(first.log.size() > 20);
-  CHECK(first.log == second.log);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Choice choice{.seed = seed, .steps = 96};
+    const Outcome first = run_in_mode(generate(choice), kModes[0]);
+    const Outcome second = run_in_mode(generate(choice), kModes[0]);
+    CHECK(first.log == second.log);
+    lines += first.log.size();
+  }
+
+  CHECK(lines > 400);
 }
 
 TEST_CASE("logs that differ name the first line in which they do") {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/snapshot.h>
+#include <weft/io/tcp.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/property/context_model.h>
@@ -32,6 +34,7 @@ struct Plan {
   Context context = {};
   AsyncId id = 0;  // 0: not known before it runs
   AsyncId trigger = 0;
+  bool is_trigger_known = true;  // not where io/ chooses the resource
   unsigned runs = 0;
   unsigned runs_planned = 1;
   bool must_run = true;
@@ -76,6 +79,18 @@ struct HeldSnapshot {
   AsyncId trigger;
 };
 
+// The bytes that went one way or the other: each end knows what comes next.
+struct Traffic {
+  std::size_t sent = 0;
+  std::size_t received = 0;
+};
+
+// Shared with the strands that use it. Traffic is shared with its handlers as well.
+struct HeldStream {
+  io::TcpStream stream;
+  std::shared_ptr<Traffic> traffic = std::make_shared<Traffic>();
+};
+
 // One run of a callback or fiber, or of a scope inside it.
 struct Strand {
   Context context;
@@ -116,6 +131,9 @@ struct World {
   std::vector<HeldTask> tasks;
   std::vector<std::shared_ptr<HeldResource>> resources;
   std::vector<HeldSnapshot> snapshots;
+  std::vector<std::shared_ptr<io::TcpListener>> listeners;  // shared with fibers that accept
+  std::vector<std::uint16_t> ports;
+  std::vector<std::shared_ptr<HeldStream>> streams;
 };
 
 void perform(World& world, Strand& strand, const Steps& steps);
@@ -166,7 +184,8 @@ inline void enter(World& world, Plan& plan, bool is_fiber) {
   require(world, plan.id == 0 || plan.id == execution_async_id(), name + ": runs with another id");
 
   const AsyncId self = execution_async_id();
-  Strand strand{plan.context, self, plan.trigger, is_fiber ? self : 0};
+  const AsyncId trigger = plan.is_trigger_known ? plan.trigger : trigger_async_id();
+  Strand strand{plan.context, self, trigger, is_fiber ? self : 0};
   look(world, strand, "entry");
   world.log.write("enters", number, strand.context);
   try {
