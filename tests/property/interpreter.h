@@ -16,6 +16,7 @@
 #include <weft/tests/property/context_steps.h>
 #include <weft/tests/property/fiber_steps.h>
 #include <weft/tests/property/program.h>
+#include <weft/tests/property/promise_steps.h>
 #include <weft/tests/property/socket_steps.h>
 #include <weft/tests/property/world.h>
 
@@ -24,6 +25,28 @@ namespace weft::property {
 inline void stop(World& world) {
   world.is_stopped = true;
   Loop::current().stop();
+}
+
+inline bool perform_with_promises(World& world, Strand& strand, const Step& step) {
+  switch (step.op) {
+    case Op::kMakePromise:
+      do_make_promise(world, strand, step);
+      return true;
+    case Op::kSettle:
+      do_settle(world, strand, step);
+      return true;
+    case Op::kThen:
+      do_then(world, strand, step);
+      return true;
+    case Op::kAwaitFuture:
+      do_await_future(world, strand, step);
+      return true;
+    case Op::kDropFuture:
+      do_drop_future(world, strand, step);
+      return true;
+    default:
+      return false;
+  }
 }
 
 inline void perform_with_sockets(World& world, Strand& strand, const Step& step) {
@@ -158,6 +181,7 @@ inline void perform(World& world, Strand& strand, const Step& step) {
     case Op::kStop:
       return stop(world);
     default:
+      if (perform_with_promises(world, strand, step)) return;
       return perform_with_sockets(world, strand, step);
   }
 }
@@ -179,6 +203,10 @@ inline void check_uncaught(World& world, const std::exception_ptr& error) {
     require(world, world.locals.seen() == boom.context, "uncaught: in another context");
     require(world, execution_async_id() == boom.id, "uncaught: in another resource");
     world.log.write("uncaught", boom.number, world.locals.seen());
+  } catch (const Rejection& rejection) {
+    world.log.write("unhandled", rejection.number, world.locals.seen());
+  } catch (const BrokenPromise&) {  // of one that followed it
+    world.log.write("broken", 0, world.locals.seen());
   }
 }
 
@@ -213,6 +241,7 @@ inline void let_go(World& world) {
   world.immediates.clear();
   world.snapshots.clear();
   world.resources.clear();
+  world.futures.clear();
   world.streams.clear();
   world.listeners.clear();
 }

@@ -56,7 +56,8 @@ class LifeChecker {
     require(!lives_.contains(id), "a second init", id);
     Life& life = lives_[id];
     life.is_fiber = type == "FIBER";
-    life.is_held = type == "PROPERTY" || type == "bound-anonymous-fn";
+    life.is_promise = type == "PROMISE";
+    life.is_held = life.is_promise || type == "PROPERTY" || type == "bound-anonymous-fn";
     life.saw_init = true;
   }
 
@@ -77,7 +78,8 @@ class LifeChecker {
 
   void on_resolve(AsyncId id) {
     Life& life = happens(id, "promise_resolve");
-    require(life.is_fiber || !life.saw_init, "promise_resolve of what is no fiber", id);
+    require(life.is_fiber || life.is_promise || !life.saw_init,
+            "promise_resolve of what is neither fiber nor promise", id);
     require(++life.resolves == 1, "a second promise_resolve", id);
   }
 
@@ -109,6 +111,7 @@ class LifeChecker {
   struct Life {
     bool saw_init = false;
     bool is_fiber = false;
+    bool is_promise = false;
     bool is_held = false;  // by the program itself
     bool is_destroyed = false;
     int resolves = 0;

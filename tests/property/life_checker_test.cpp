@@ -57,7 +57,7 @@ const Broken kBroken[] = {
      }},
     {"hook: before without after, id 3",
      [](LifeChecker& c) { live(c), c.on_init(3, "X", 1), c.on_before(3, 3), c.on_destroy(3, 0); }},
-    {"hook: promise_resolve of what is no fiber, id 3",
+    {"hook: promise_resolve of what is neither fiber nor promise, id 3",
      [](LifeChecker& c) { live(c), c.on_init(3, "X", 1), c.on_resolve(3); }},
     {"hook: a fiber without a result, id 3",
      [](LifeChecker& c) { live(c), c.on_init(3, "FIBER", 1), c.on_destroy(3, 0); }},

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -36,7 +37,7 @@ TEST_CASE("programs reach every step") {
   }
 
   for (std::size_t i = 0; i < kOps.size(); ++i)
-    CHECK_MESSAGE((performed[i] > 0 || kOps[i].needs_sockets), kOps[i].name);
+    CHECK_MESSAGE((performed[i] > 0 || kOps[i].needs_sockets), std::string(kOps[i].name));
 }
 
 TEST_CASE("the same choice makes the same program, and the same log") {

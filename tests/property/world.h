@@ -18,6 +18,7 @@
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/snapshot.h>
 #include <weft/io/tcp.h>
+#include <weft/runtime/promise.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/property/context_model.h>
@@ -79,6 +80,12 @@ struct HeldSnapshot {
   AsyncId trigger;
 };
 
+struct HeldFuture {
+  Future<int> future;
+  std::shared_ptr<Promise<int>> promise;  // null: settled, or made by then()
+  bool is_root;
+};
+
 // The bytes that went one way or the other: each end knows what comes next.
 struct Traffic {
   std::size_t sent = 0;
@@ -107,6 +114,11 @@ struct Boom {
   AsyncId id = 0;
 };
 
+// What a program rejects a promise with.
+struct Rejection {
+  int number;
+};
+
 struct World {
   World(const Program& of, const Mode& mode)
       : program(of), watchers(mode, findings), steps_left(4 * of.size) {}
@@ -131,6 +143,7 @@ struct World {
   std::vector<HeldTask> tasks;
   std::vector<std::shared_ptr<HeldResource>> resources;
   std::vector<HeldSnapshot> snapshots;
+  std::vector<HeldFuture> futures;
   std::vector<std::shared_ptr<io::TcpListener>> listeners;  // shared with fibers that accept
   std::vector<std::uint16_t> ports;
   std::vector<std::shared_ptr<HeldStream>> streams;
