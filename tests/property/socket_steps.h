@@ -28,22 +28,26 @@ namespace weft::property {
 
 using Bytes = std::span<const std::byte>;
 
-// What every stream sends, by position.
-inline std::byte byte_at(std::size_t position) noexcept {
-  return static_cast<std::byte>(position * 7 % 251);
-}
+// What every stream sends, over and over: byte i of a stream is byte i % kPeriod.
+inline constexpr std::size_t kPeriod = 251;
+// All writes of a program must fit into the kernel's buffers: while one waits for a peer that
+// does not read, the virtual clock stands still, and with it whatever would end the program.
+inline constexpr std::size_t kWriteMax = 60'000;
 
-inline std::vector<std::byte> next_bytes(const Traffic& traffic, std::size_t count) {
-  std::vector<std::byte> bytes(count);
-  for (std::size_t i = 0; i < count; ++i) bytes[i] = byte_at(traffic.sent + i);
-  return bytes;
+inline Bytes bytes_from(std::size_t position, std::size_t count) {
+  static const std::vector<std::byte> repeated = [] {
+    std::vector<std::byte> bytes(std::size_t{256} * 1024);  // a read brings 64 KiB at most
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = std::byte(i % kPeriod);
+    return bytes;
+  }();
+  return Bytes(repeated).subspan(position % kPeriod, count);
 }
 
 inline void receive(World& world, Traffic& traffic, Bytes bytes) {
-  const bool in_order = std::all_of(bytes.begin(), bytes.end(), [&traffic](std::byte byte) {
-    return byte == byte_at(traffic.received++);
-  });
-  require(world, in_order, "bytes are lost, doubled or out of order");
+  const Bytes due = bytes_from(traffic.received, bytes.size());
+  require(world, std::equal(bytes.begin(), bytes.end(), due.begin()),
+          "bytes are lost, doubled or out of order");
+  traffic.received += bytes.size();
 }
 
 // A mistake of the program (a second read at a time, a write after shutdown) and a
@@ -87,10 +91,20 @@ void wait_for_socket(World& world, Strand& strand, const char* what, Wait wait) 
   wait_with(world, strand, what, [&] { allowed(world, wait); });
 }
 
-inline void hold(World& world, io::TcpStream stream) {
+inline HeldStream* hold(World& world, io::TcpStream stream) {
   constexpr std::size_t kHeldMax = 6;
-  if (world.streams.size() >= kHeldMax || !world.is_running) return;
+  if (world.streams.size() >= kHeldMax || !world.is_running) return nullptr;
   world.streams.push_back(std::make_shared<HeldStream>(HeldStream{std::move(stream)}));
+  return world.streams.back().get();
+}
+
+// A connection that has something to read from the beginning.
+inline void greet(World& world, io::TcpStream peer) {
+  constexpr std::size_t kGreetingBytes = 4000;
+  HeldStream* const held = hold(world, std::move(peer));
+  if (held == nullptr) return;
+  held->stream.write(bytes_from(0, kGreetingBytes), Callback<void>());
+  held->traffic->sent = kGreetingBytes;
 }
 
 inline std::shared_ptr<HeldStream> pick_stream(World& world, const Step& step) {
@@ -122,7 +136,7 @@ inline void open_shop(World& world, const Strand& strand) {
   using namespace std::chrono_literals;
   listen(world)->on_connection([&world, context = strand.context.inherited()](io::TcpStream peer) {
     require(world, world.locals.seen() == context, "on_connection: another context");
-    hold(world, std::move(peer));
+    greet(world, std::move(peer));
   });
   set_timeout(1h, [&world] {
     close_all(world);
@@ -238,15 +252,15 @@ inline void do_resume(World& world, Strand& /*strand*/, const Step& step) {
   allowed(world, [&] { held->stream.resume(); });
 }
 
-// Mostly little, sometimes more than the kernel takes at once.
+// Mostly little, sometimes more than a stream buffers.
 inline std::size_t write_size(const Step& step) {
-  return step.value % 12 == 0 ? 10'000 + 20 * step.value : step.value % 3000;
+  return step.value % 16 == 0 ? kWriteMax : step.value % 3000;
 }
 
 inline void do_write(World& world, Strand& strand, const Step& step) {
   const auto held = pick_stream(world, step);
   if (held == nullptr) return;
-  const std::vector<std::byte> bytes = next_bytes(*held->traffic, write_size(step));
+  const Bytes bytes = bytes_from(held->traffic->sent, write_size(step));
   start(world, strand, step, [&](Plan& plan) {
     held->stream.write(bytes, [&world, &plan](Result<void>) { enter(world, plan, false); });
     held->traffic->sent += bytes.size();
@@ -258,7 +272,7 @@ inline void do_write(World& world, Strand& strand, const Step& step) {
 inline void do_write_waiting(World& world, Strand& strand, const Step& step) {
   const auto held = pick_stream(world, step);
   if (held == nullptr) return;
-  const std::vector<std::byte> bytes = next_bytes(*held->traffic, write_size(step));
+  const Bytes bytes = bytes_from(held->traffic->sent, write_size(step));
   wait_for_socket(world, strand, "write", [&] {
     held->traffic->sent += bytes.size();
     try {
