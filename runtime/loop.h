@@ -38,7 +38,7 @@ class Loop {
   static Loop current();
 
   // Runs `fn` on the loop's thread, in a copy of the caller's context whose values
-  // are shared between the threads.
+  // are shared between the threads. What the caller ran as is the trigger of `fn`.
   //
   // Context: any thread
   // Order:   functions posted by one thread run in the order posted.

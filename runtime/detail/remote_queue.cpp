@@ -10,7 +10,7 @@ bool RemoteQueue::post(UniqueFunction<void()> fn) {
   PortableFrame frame = PortableFrame::capture(execution == nullptr ? nullptr : execution->frame);
   const std::scoped_lock lock(mutex_);
   if (loop_ == nullptr) return false;
-  posted_.push_back({std::move(fn), std::move(frame)});
+  posted_.push_back({std::move(fn), std::move(frame), execution_async_id()});
   uv_async_send(&async_);
   return true;
 }
@@ -49,7 +49,7 @@ bool RemoteQueue::run_posted() noexcept {
     keepers_ > 0 ? uv_ref(handle()) : uv_unref(handle());
   }
   for (Posted& item : posted) {
-    AsyncResource resource("POST");
+    AsyncResource resource("POST", {.trigger = item.poster});
     loop->call(resource, std::move(item.frame).take(), [&item] { item.fn(); });
   }
   return !posted.empty();

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include <weft/ctx/async_id.h>
 #include <weft/ctx/detail/frame.h>
 #include <weft/ctx/unique_function.h>
 
@@ -42,6 +43,7 @@ class RemoteQueue {
   struct Posted {
     UniqueFunction<void()> fn;
     PortableFrame frame;
+    AsyncId poster;  // 0: outside of every resource
   };
 
   std::mutex mutex_;

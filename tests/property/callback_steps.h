@@ -27,10 +27,9 @@ inline void do_microtask(World& world, Strand& strand, const Step& step) {
   });
 }
 
-// A post's resource is made when it arrives, outside of everything.
+// A post's resource is made when it arrives, outside of everything; its trigger is the poster.
 inline void do_post(World& world, Strand& strand, const Step& step) {
   Plan& plan = world.plans.emplace_back(plan_from(strand, step));
-  plan.trigger = 0;
   const Taking taking(world);
   Loop::current().post([&world, &plan] { enter(world, plan, false); });
 }

@@ -5,10 +5,12 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include <weft/ctx/async_local.h>
+#include <weft/ctx/async_resource.h>
 #include <weft/ctx/detail/describe_exception.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/await.h>
@@ -279,6 +281,27 @@ TEST_CASE("a posted function is a resource of its own") {
   run_for_real([&] { Loop::current().post([&] { recorder.note("runs"); }); });
 
   CHECK(recorder.trace() == Trace{"init POST 2 0", "before 2", "runs", "after 2", "destroy 2"});
+}
+
+TEST_CASE("the trigger of a posted function is what posted it, on whatever thread") {
+  std::vector<AsyncId> posters;
+  std::vector<AsyncId> triggers;
+  const auto note = [&] { triggers.push_back(trigger_async_id()); };
+
+  run_for_real([&] {
+    const Loop loop = Loop::current();
+    posters.push_back(execution_async_id());
+    loop.post(note);
+    std::thread([&] {
+      AsyncResource job("JOB");
+      posters.push_back(job.async_id());
+      job.run_in_async_scope([&] { loop.post(note); });
+      posters.push_back(0);
+      loop.post(note);
+    }).join();
+  });
+
+  CHECK(triggers == posters);
 }
 
 TEST_CASE("there is no current loop outside of a run") {
