@@ -9,42 +9,17 @@
 
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/hooks.h>
+#include <weft/tests/support/events.h>
 #include <weft/tests/support/hook_recorder.h>
 
 namespace weft {
 namespace {
 
 using test::ContextTest;
+using test::Event;
+using test::hook_at;
 using test::HookRecorder;
 using test::Trace;
-
-enum class Event { kInit, kBefore, kAfter, kDestroy, kResolve };
-
-// A hook that calls `action` at one event.
-template <typename F>
-AsyncHook hook_at(Event event, F action) {
-  HookCallbacks callbacks;
-  switch (event) {
-    case Event::kInit:
-      callbacks.init = [action](AsyncId, std::string_view, AsyncId, AsyncResource&) mutable {
-        action();
-      };
-      break;
-    case Event::kBefore:
-      callbacks.before = [action](AsyncId) mutable { action(); };
-      break;
-    case Event::kAfter:
-      callbacks.after = [action](AsyncId) mutable { action(); };
-      break;
-    case Event::kDestroy:
-      callbacks.destroy = [action](AsyncId) mutable { action(); };
-      break;
-    case Event::kResolve:
-      callbacks.promise_resolve = [action](AsyncId) mutable { action(); };
-      break;
-  }
-  return create_hook(std::move(callbacks));
-}
 
 void live_once() {
   {
