@@ -1,3 +1,5 @@
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include <weft/ctx/async_resource.h>
@@ -47,6 +49,22 @@ void show(Execution& execution, const Execution& at) {
   execution.resource = at.resource;
 }
 
+// No event that follows would be true, and no id: better no process.
+[[noreturn, gnu::noinline]] void die_out_of_order(const CallScope& ended) {
+  const Execution& running = *thread_state.execution;
+  const auto print = [](AsyncId id) { return static_cast<unsigned long long>(id); };
+  const CallScope* inner = running.scope;
+  while (inner != nullptr && inner->outer().scope != &ended) inner = inner->outer().scope;
+  if (inner == nullptr) {
+    std::fprintf(stderr, "weft: a scope ends on another stack than it was entered on, in %llu\n",
+                 print(running.async_id));
+  } else {
+    std::fprintf(stderr, "weft: the scope of resource %llu ends while %llu runs inside it\n",
+                 print(inner->outer().async_id), print(running.async_id));
+  }
+  std::abort();
+}
+
 }  // namespace
 
 CallScope::CallScope(AsyncResource& resource, FrameRef frame)
@@ -60,6 +78,8 @@ CallScope::CallScope(AsyncResource& resource, FrameRef frame)
 }
 
 CallScope::~CallScope() {
+  if (thread_state.execution->scope != this) [[unlikely]]
+    die_out_of_order(*this);
   emit_after(execution_.async_id);
   const FrameRef left = FrameRef::adopt(execution_.frame);
   execution_ = outer_;

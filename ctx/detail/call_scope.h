@@ -21,6 +21,8 @@ class CallScope {
   CallScope(AsyncResource& resource, FrameRef frame);
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
+  // The innermost scope of the running stack ends first. Another order would give
+  // every later event a wrong id: it ends the process, as in Node.
   ~CallScope();
 
   const Execution& outer() const noexcept { return outer_; }
