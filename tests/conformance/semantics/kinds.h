@@ -1,0 +1,217 @@
+// Kinds: everything that can call user code, one row each, so that a rule about
+// callbacks is tested on all of them at once.
+//
+//   for (const Kind& kind : kKinds) {
+//     test::run([&] { kind.start([&] { ... }); });
+//   }
+//
+// A row's start() makes the callback happen once, by itself, before the run ends. The
+// main fiber calls it, and the rows of TCP wait in it while they connect.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <weft/ctx/async_resource.h>
+#include <weft/ctx/event_emitter.h>
+#include <weft/ctx/unique_function.h>
+#include <weft/io/tcp.h>
+#include <weft/runtime/loop.h>
+#include <weft/runtime/promise.h>
+#include <weft/runtime/task.h>
+#include <weft/runtime/ticks.h>
+#include <weft/runtime/timers.h>
+
+namespace weft::test {
+
+struct Kind {
+  std::string name;
+  std::string_view type;          // of the resource the callback runs in
+  std::string_view trigger_type;  // of the resource that caused that one
+  void (*start)(UniqueFunction<void()> callback);
+};
+
+namespace kinds {
+
+using io::TcpListener;
+using io::TcpStream;
+using namespace std::chrono_literals;
+
+using Bytes = std::span<const std::byte>;
+using Work = UniqueFunction<void()>;
+
+constexpr std::size_t kTooMuch = 16 * 1024 * 1024;
+
+inline void start_interval(Work work) {
+  struct Once {
+    Timeout& interval;
+    ~Once() { std::exchange(interval, Timeout()).clear(); }
+  };
+  auto interval = std::make_shared<Timeout>();
+  *interval = set_interval(1ms, [interval, work = std::move(work)]() mutable {
+    const Once once{*interval};
+    work();
+  });
+}
+
+inline void start_resource(Work work) {
+  auto job = std::make_shared<AsyncResource>("JOB");
+  set_immediate(
+      [job, work = std::move(work)]() mutable { job->run_in_async_scope(std::move(work)); });
+}
+
+inline void start_emitter(Work work) {
+  struct Happens : Event<> {};
+  auto emitter = std::make_shared<EventEmitterAsyncResource<Happens>>("JOB");
+  emitter->on<Happens>(std::move(work));
+  set_immediate([emitter] { emitter->emit<Happens>(); });
+}
+
+inline void start_reaction(Work work) {
+  Promise<int> promise;
+  promise.future().then([work = std::move(work)](int) mutable { work(); });
+  set_immediate([promise = std::move(promise)]() mutable { promise.resolve(1); });
+}
+
+// Two ends of a connection, kept by the main fiber until the callback has run.
+struct Connection {
+  TcpListener listener = TcpListener::bind("127.0.0.1", 0);
+  TcpStream client = TcpStream::connect("127.0.0.1", listener.port());
+  TcpStream server = listener.accept();
+  std::array<std::byte, 64> buffer{};
+};
+
+// Lets `start` begin one operation, `cause` make it end, and waits until it has.
+template <typename Start, typename Cause>
+void with_connection(Work work, Start start, Cause cause) {
+  Connection connection;
+  bool called = false;
+  start(connection, [&called, work = std::move(work)](auto&&...) mutable {
+    if (!std::exchange(called, true)) work();
+  });
+  cause(connection);
+  while (!called) sleep_for(1ms);
+}
+
+inline void nothing(Connection& /*connection*/) {}
+inline void peer_writes(Connection& connection) {
+  connection.client.write("x");
+}
+inline void peer_closes(Connection& connection) {
+  connection.client.close();
+}
+inline void peer_reads(Connection& connection) {
+  std::string part(1024 * 1024, '\0');
+  for (std::size_t got = 0; got < kTooMuch;) {
+    got += connection.client.read(std::as_writable_bytes(std::span(part)));
+  }
+}
+
+inline void start_connect(const char* host, Work work) {
+  auto listener = TcpListener::bind("127.0.0.1", 0);
+  bool called = false;
+  TcpStream::connect(host, listener.port(), [&, work = std::move(work)](Result<TcpStream>) mutable {
+    called = true;
+    work();
+  });
+  while (!called) sleep_for(1ms);
+}
+
+inline void start_on_connection(Work work) {
+  auto listener = TcpListener::bind("127.0.0.1", 0);
+  listener.on_connection([work = std::move(work)](const TcpStream&) mutable { work(); });
+  const auto client = TcpStream::connect("127.0.0.1", listener.port());
+  sleep_for(1ms);
+}
+
+inline void start_accept(Work work) {
+  auto listener = TcpListener::bind("127.0.0.1", 0);
+  listener.accept([work = std::move(work)](Result<TcpStream>) mutable { work(); });
+  const auto client = TcpStream::connect("127.0.0.1", listener.port());
+  sleep_for(1ms);
+}
+
+}  // namespace kinds
+
+inline const Kind kKinds[] = {
+    // Timers, ticks, fibers and what a program binds itself.
+    {"set_timeout", "Timeout", "FIBER",
+     [](kinds::Work w) { set_timeout(std::chrono::milliseconds(1), std::move(w)); }},
+    {"set_interval", "Timeout", "FIBER", kinds::start_interval},
+    {"set_immediate", "Immediate", "FIBER", [](kinds::Work w) { set_immediate(std::move(w)); }},
+    {"next_tick", "TickObject", "FIBER", [](kinds::Work w) { next_tick(std::move(w)); }},
+    {"queue_microtask", "Microtask", "FIBER", [](kinds::Work w) { queue_microtask(std::move(w)); }},
+    {"spawn", "FIBER", "FIBER", [](kinds::Work w) { spawn(std::move(w)); }},
+    {"Loop::post", "POST", "FIBER", [](kinds::Work w) { Loop::current().post(std::move(w)); }},
+    {"AsyncResource", "JOB", "FIBER", kinds::start_resource},
+    {"Future::then", "PROMISE", "PROMISE", kinds::start_reaction},
+    {"EventEmitterAsyncResource", "JOB", "FIBER", kinds::start_emitter},
+    // Operations and handlers of TCP.
+    {"connect to an address", "TCPCONNECTWRAP", "TCPWRAP",
+     [](kinds::Work w) { kinds::start_connect("127.0.0.1", std::move(w)); }},
+    {"connect to a name", "TCPCONNECTWRAP", "TCPWRAP",
+     [](kinds::Work w) { kinds::start_connect("localhost", std::move(w)); }},
+    {"on_connection", "TCPSERVERWRAP", "FIBER", kinds::start_on_connection},
+    {"accept", "TCPSERVERWRAP", "FIBER", kinds::start_accept},
+    {"read", "TCPWRAP", "TCPSERVERWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) { c.server.read(c.buffer, std::move(done)); },
+           kinds::peer_writes);
+     }},
+    {"on_data", "TCPWRAP", "TCPSERVERWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w), [](kinds::Connection& c, auto done) { c.server.on_data(std::move(done)); },
+           kinds::peer_writes);
+     }},
+    {"on_end", "TickObject", "TCPWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) {
+             c.server.on_data([](kinds::Bytes) {});
+             c.server.on_end(std::move(done));
+           },
+           kinds::peer_closes);
+     }},
+    {"write that the kernel takes at once", "TickObject", "TCPWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) { c.server.write("x", std::move(done)); },
+           kinds::nothing);
+     }},
+    {"write that the kernel takes later", "WRITEWRAP", "TCPWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) {
+             c.server.write(std::string(kinds::kTooMuch, 'x'), std::move(done));
+           },
+           kinds::peer_reads);
+     }},
+    {"shutdown", "SHUTDOWNWRAP", "TCPWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) { c.server.shutdown(std::move(done)); },
+           kinds::nothing);
+     }},
+    {"on_close", "TCPWRAP", "TCPSERVERWRAP",
+     [](kinds::Work w) {
+       kinds::with_connection(
+           std::move(w),
+           [](kinds::Connection& c, auto done) { c.server.on_close(std::move(done)); },
+           [](kinds::Connection& c) { c.server.close(); });
+     }},
+};
+
+}  // namespace weft::test
