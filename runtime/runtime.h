@@ -3,6 +3,7 @@
 
 #include <weft/ctx/ctx.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
@@ -12,6 +13,7 @@
 #include <weft/runtime/source_location.h>
 #include <weft/runtime/spawn_options.h>
 #include <weft/runtime/task.h>
+#include <weft/runtime/task_group.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
 #include <weft/runtime/trace_promise.h>

@@ -54,8 +54,9 @@ class Task {
     return detail::take_result<T>(fiber);
   }
 
-  // Asks the fiber to end: its next suspension point, and each after it, throws
-  // Cancelled. A wait that can be ended early is.
+  // Asks the fiber to end: cancels its outermost scope (cancel_scope.h), so that its
+  // next suspension point outside of a shield, and each after it, throws Cancelled. A
+  // wait that can be ended early is.
   void cancel() noexcept {
     if (fiber_ != nullptr) detail::cancel(*fiber_);
   }

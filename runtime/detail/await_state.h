@@ -60,10 +60,11 @@ class AwaitState : public AwaitResult<T> {
 
  private:
   [[gnu::noinline]] void look_again() {
-    const bool cancelled = is_cancel_due(this->self);
+    const bool cancelled = is_cancel_due(this->self) || this->was_aborted;
     if (!this->result) {
-      if (cancelled) throw Cancelled();
-      if (this->self.is_cancel_requested()) {  // inside a destructor, while the run ends
+      if (cancelled) raise_cancelled(this->self);
+      // Inside a destructor or a shield, while the run ends.
+      if (this->self.is_cancel_requested() || is_run_ending(this->self)) {
         this->result.emplace(
             Error{std::make_error_code(std::errc::operation_canceled), this->what});
         return;
@@ -71,7 +72,9 @@ class AwaitState : public AwaitResult<T> {
       throw UsageError(std::string(this->what) +
                        ": the operation dropped its callback; it must call it exactly once");
     }
-    if (cancelled && this->result->error() == std::errc::operation_canceled) throw Cancelled();
+    if (cancelled && this->result->error() == std::errc::operation_canceled) {
+      raise_cancelled(this->self);
+    }
   }
 
   Abort& abort_;

@@ -4,6 +4,7 @@
 #include <weft/ctx/detail/describe_exception.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/group.h>
 #include <weft/runtime/detail/leave.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/switch.h>
@@ -36,7 +37,7 @@ void report(Fiber& fiber) noexcept {
 
 // The error of a fiber that nobody holds: inside its context, before its `after`.
 void hand_on_failure(Fiber& self) noexcept {
-  self.loop->uncaught(std::exchange(self.failure->error, nullptr));
+  if (!self.failure->is_delivered) self.loop->uncaught(std::exchange(self.failure->error, nullptr));
   self.failure.reset();
 }
 
@@ -47,7 +48,7 @@ void drop_owned(Fiber& self) noexcept {
   while (self.execution.frame != nullptr) {
     FrameRef::adopt(std::exchange(self.execution.frame, nullptr));
   }
-  if (!self.is_detached) return;
+  if (!self.is_detached()) return;
   if (self.failure != nullptr) hand_on_failure(self);
   if (self.body->discard != nullptr) self.body->discard(self);
 }
@@ -67,7 +68,12 @@ bool drop_shared_frame(Fiber& self) noexcept {
 
 // The last events of the fiber and the end of what it owns.
 [[gnu::noinline]] void end_body(Fiber& self) noexcept {
-  if (self.is_detached && self.failure != nullptr) hand_on_failure(self);
+  const bool in_group = (self.end_duties & Fiber::kInGroup) != 0;
+  if (self.failure != nullptr && in_group) {
+    self.failure->is_delivered = true;
+    group_of(self).failed(self.failure->error);
+  }
+  if (self.is_detached() && self.failure != nullptr) hand_on_failure(self);
   if (thread_state.hook_mask != 0) {
     emit_promise_resolve(self.resource.async_id());
     emit_after(self.resource.async_id());
@@ -75,6 +81,12 @@ bool drop_shared_frame(Fiber& self) noexcept {
   }
   drop_owned(self);
   ResourceAccess::end(self.resource);
+  if (in_group) group_of(self).remove(self);
+}
+
+// An end like any other, without a result.
+[[gnu::noinline]] void end_cancelled(const Fiber& self) noexcept {
+  if ((self.end_duties & Fiber::kInGroup) != 0) group_of(self).ended_cancelled();
 }
 
 void run_body(Fiber& self) noexcept {
@@ -84,13 +96,15 @@ void run_body(Fiber& self) noexcept {
   }
   try {
     self.body->run(self);
-  } catch (const Cancelled&) {  // an end like any other, without a result
+  } catch (const Cancelled&) {
+    end_cancelled(self);
   } catch (...) {
     self.failure.reset(
         new Fiber::Failure{std::current_exception(), FrameRef::share(self.execution.frame)});
     self.is_ordinary = false;
   }
-  const bool is_quiet = thread_state.hook_mask == 0 && !self.is_detached && drop_shared_frame(self);
+  const bool is_quiet =
+      thread_state.hook_mask == 0 && self.end_duties == 0 && drop_shared_frame(self);
   if (is_quiet) [[likely]] {
     ResourceAccess::end_unheard(self.resource);
   } else {
@@ -189,7 +203,8 @@ template <bool kQuietly>
                                            const SourceLocation& spawned_at, FrameRef frame) {
   fiber.state = Fiber::State::kRunnable;
   fiber.attention = 0;
-  fiber.is_detached = fiber.was_joined = false;
+  fiber.end_duties = 0;
+  fiber.was_joined = false;
   fiber.body = &body;
   fiber.spawned_at = spawned_at;
   const AsyncId spawner = thread_state.execution->async_id;  // a loop runs, so there is one
@@ -242,7 +257,7 @@ namespace {
     fiber.body->discard(fiber);
     return fiber.loop->keep_idle(fiber);
   }
-  if (fiber.failure != nullptr && !fiber.was_joined) report(fiber);
+  if (fiber.failure != nullptr && !fiber.was_joined && !fiber.failure->is_delivered) report(fiber);
   if (fiber.body->discard != nullptr) fiber.body->discard(fiber);
   free_record(fiber);
 }
@@ -251,7 +266,7 @@ namespace {
 
 void detach(Fiber& fiber) noexcept {
   if (!fiber.has_ended()) {
-    fiber.is_detached = true;
+    fiber.end_duties |= Fiber::kDetached;
     return;
   }
   if (!fiber.is_ordinary || fiber.body->discard != nullptr) return detach_slowly(fiber);
@@ -265,20 +280,6 @@ void wake(Fiber& fiber) noexcept {
   fiber.loop->make_ready(fiber);
 }
 
-void cancel(Fiber& fiber) noexcept {
-  if (fiber.has_ended()) return;
-  fiber.attention |= Fiber::kCancelRequested;
-  Wait* const wait = fiber.wait;
-  if (fiber.state != Fiber::State::kParked || wait == nullptr || wait->is_over) return;
-  // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
-  if (fiber.context.exceptions.uncaught != 0) return;
-  if (wait->abort != nullptr) std::exchange(wait->abort, nullptr)(*wait);
-}
-
-bool is_cancel_due(const Fiber& self) noexcept {
-  return self.is_cancel_requested() && runtime_thread.exceptions->uncaught == 0;
-}
-
 void raise_cannot_wait(const char* what) {
   EventLoop::current(what);
   if (thread_state.hooks_running != 0) {
@@ -290,7 +291,7 @@ void raise_cannot_wait(const char* what) {
 
 Fiber& check_may_wait(const char* what) {
   if (runtime_thread.fiber == nullptr || thread_state.hooks_running != 0) raise_cannot_wait(what);
-  if (is_cancel_due(*runtime_thread.fiber)) throw Cancelled();
+  if (is_cancel_due(*runtime_thread.fiber)) raise_cancelled(*runtime_thread.fiber);
   return *runtime_thread.fiber;
 }
 
@@ -321,7 +322,11 @@ void wait_ended(Fiber& fiber) {
   park(self, wait);
   if (fiber.has_ended()) return;
   fiber.joiner = nullptr;
-  throw Cancelled();
+  raise_cancelled(self);
+}
+
+bool is_run_ending(const Fiber& self) noexcept {
+  return self.loop->is_stopping();
 }
 
 void raise_no_task(const char* what) {
@@ -332,10 +337,15 @@ void raise_joined_already() {
 }
 
 void raise_no_result(Fiber& fiber) {
+  Fiber* const self = runtime_thread.fiber;
+  const bool is_cancelled = self != nullptr && is_cancel_due(*self);
+  // Its group delivers the error, and has cancelled the joiner if that is inside.
+  if (is_cancelled && fiber.failure != nullptr && fiber.failure->is_delivered) {
+    raise_cancelled(*self);
+  }
   if (fiber.failure != nullptr) std::rethrow_exception(fiber.failure->error);
   // A stop cancels both at once: the joiner ends for its own sake, not for the other's.
-  const Fiber* const self = runtime_thread.fiber;
-  if (self != nullptr && is_cancel_due(*self)) throw Cancelled();
+  if (is_cancelled) raise_cancelled(*self);
   uv_error(UV_ECANCELED, "join").raise();
 }
 

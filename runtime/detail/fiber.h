@@ -14,8 +14,8 @@
 //    then it never does.
 // 2. Whoever ends the wait sets is_over and calls wake(). Waking a fiber that is
 //    not parked does nothing, so a wake can come early or twice.
-// 3. cancel() sets kCancelRequested for good and asks the Wait to abort. The
-//    fiber still parks until the operation has let go of it.
+// 3. A cancellation that reaches the fiber (scope.h) sets kCancelRequested and asks
+//    the Wait to abort. The fiber still parks until the operation has let go of it.
 // 4. Only a fiber itself ends it: it runs its function to the end.
 #pragma once
 
@@ -36,6 +36,7 @@ namespace weft::detail {
 
 class EventLoop;
 class Fiber;
+struct Scope;
 
 // What runtime/ knows of the running thread, beside ctx's ThreadState.
 struct RuntimeThread {
@@ -54,6 +55,7 @@ struct Wait {
   AsyncId on = 0;                       // the resource waited for; 0: not one resource
   void (*abort)(Wait& wait) = nullptr;  // ends the operation early; null: it cannot
   bool is_over = false;
+  bool was_aborted = false;
   const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
 };
 
@@ -67,9 +69,16 @@ class Fiber : public Runnable {
   };
 
   enum Attention : unsigned char {
-    kCancelRequested = 1,  // stays for good
+    kCancelRequested = 1,  // a cancelled scope is seen from where it is (scope.h)
     kEmitEnter = 2,        // it was left or is entered while a hook listens
     kEventsOver = 4,       // its last `after` was emitted; only destructors run
+    kSelfCancelled = 8,    // its outermost scope is cancelled; stays for good
+    kAbortPending = 16,    // its wait is about to be aborted
+  };
+
+  enum EndDuty : unsigned char {
+    kDetached = 1,  // no Task refers to it: the record dies with the function
+    kInGroup = 2,   // it is a member of a task group: group_of()
   };
 
   // What a typed fiber does (typed_fiber.h): run calls the function and keeps its
@@ -83,6 +92,7 @@ class Fiber : public Runnable {
   struct Failure {
     std::exception_ptr error;
     FrameRef frame;
+    bool is_delivered = false;  // its group has it
   };
 
   Fiber(EventLoop& of, const StackMemory& memory) noexcept;
@@ -92,12 +102,13 @@ class Fiber : public Runnable {
 
   bool has_ended() const noexcept { return state >= State::kEnded; }
   bool is_cancel_requested() const noexcept { return (attention & kCancelRequested) != 0; }
+  bool is_detached() const noexcept { return (end_duties & kDetached) != 0; }
   // The loop's and fiber.cpp's; nobody else writes them.
   State state = State::kRunnable;
   // What to look at when it runs again, as one byte: a switch tests it once.
   unsigned char attention = 0;
-  bool is_detached = false;  // no Task refers to it: the record dies with the function
-  bool was_joined = false;   // somebody took the result or the error
+  unsigned char end_duties = 0;  // EndDuty
+  bool was_joined = false;       // somebody took the result or the error
   // Its record and stack may be used again as they are: it was spawned without
   // options and with a small payload, did not fail, and its loop lives.
   bool is_ordinary = true;
@@ -112,6 +123,12 @@ class Fiber : public Runnable {
   StackMemory stack;
   AsyncResource resource;
   Fiber* joiner = nullptr;  // parked in join() of this fiber
+  // The innermost scope: its own, else that of the group it was spawned in, else null.
+  Scope* scope = nullptr;
+  Fiber* previous_member = nullptr;  // in its group
+  Fiber* next_member = nullptr;
+  Fiber* next_to_visit = nullptr;  // the lists of scope.cpp
+  Fiber* next_to_abort = nullptr;
   std::unique_ptr<Failure> failure;
   SourceLocation spawned_at;
   std::string name;
@@ -134,6 +151,7 @@ Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
 void free_record(Fiber& fiber) noexcept;
 // Its Task is gone: frees it, at once or when it ends.
 void detach(Fiber& fiber) noexcept;
+// Cancels the fiber's outermost scope.
 void cancel(Fiber& fiber) noexcept;
 void wake(Fiber& fiber) noexcept;
 // Waits until `fiber` has ended.
@@ -158,6 +176,10 @@ void park(Fiber& self, Wait& wait) noexcept;
 [[noreturn]] void raise_cannot_wait(const char* what);
 // Whether Cancelled is to be thrown at `self`: not while an exception unwinds its
 // stack, where a second one would end the process.
-bool is_cancel_due(const Fiber& self) noexcept;
+bool is_cancel_due(Fiber& self) noexcept;
+// Throws Cancelled at `self`, the running fiber.
+[[noreturn]] void raise_cancelled(Fiber& self);
+// Whether the loop of `self` ends: waits may end by force.
+bool is_run_ending(const Fiber& self) noexcept;
 
 }  // namespace weft::detail

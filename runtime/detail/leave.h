@@ -55,7 +55,7 @@ inline void EventLoop::leave_ended(Fiber& self) noexcept {
   StackContext& to = next == nullptr ? context_ : next->context;
   if (!self.is_ordinary) [[unlikely]]
     return leave_for_good(self, to);
-  if (self.is_detached) detach(self);
+  if (self.is_detached()) detach(self);
   leave_stack(self.context, to, *runtime_thread.exceptions);
 }
 

@@ -192,18 +192,18 @@ void EventLoop::yield_slowly(Fiber& self) {
   if (thread_state.hooks_running != 0) raise_cannot_wait("yield");
   self.loop->ready_.push(self);
   self.loop->leave_slowly(self);
-  if (is_cancel_due(self)) throw Cancelled();
+  if (is_cancel_due(self)) raise_cancelled(self);
 }
 
 void EventLoop::came_back_from_yield(Fiber& self) {
   came_back(self);
-  if (is_cancel_due(self)) throw Cancelled();
+  if (is_cancel_due(self)) raise_cancelled(self);
 }
 
 // The record, and the stack below it, may be somebody else's before we have left.
 void EventLoop::leave_for_good(Fiber& self, StackContext& to) noexcept {
   ended_ = self.context;
-  if (self.is_detached) detach(self);
+  if (self.is_detached()) detach(self);
   leave_stack(ended_, to, *runtime_thread.exceptions);
 }
 

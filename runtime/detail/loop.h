@@ -109,6 +109,9 @@ class EventLoop {
     Fiber* fiber_;
   };
 
+  // Whether the running code is neither a callback of ours nor a fiber.
+  bool is_outermost() const noexcept { return depth_ == 0 && runtime_thread.fiber == nullptr; }
+
   // Fibers.
   void make_ready(Runnable& item) noexcept {
     ready_.push(item);
@@ -144,7 +147,7 @@ class EventLoop {
   }
   void launch(Fiber& fiber) noexcept {
     if (stopping_) [[unlikely]]
-      fiber.attention |= Fiber::kCancelRequested;
+      fiber.attention |= Fiber::kCancelRequested | Fiber::kSelfCancelled;
     ++fiber_count_;
     make_ready(fiber);
   }

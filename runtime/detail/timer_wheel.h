@@ -23,11 +23,14 @@ class TimerWheel {
   class Node {
    public:
     Node() = default;
+    explicit Node(bool is_deadline) noexcept : is_deadline_(is_deadline) {}
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
     bool is_armed() const noexcept { return next_ != nullptr; }
     std::uint64_t deadline_ms() const noexcept { return deadline_ms_; }
+    // Of a cancel scope, not a timer: for the wheel's user.
+    bool is_deadline() const noexcept { return is_deadline_; }
 
    private:
     friend class TimerWheel;
@@ -36,6 +39,7 @@ class TimerWheel {
     Node* next_ = nullptr;  // null: not armed
     std::uint64_t deadline_ms_ = 0;
     std::uint32_t place_ = 0;  // level * 64 + slot, or kFiring
+    bool is_deadline_ = false;
   };
 
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/scope.h>
 #include <weft/runtime/detail/timers.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -82,6 +83,10 @@ void Timers::refresh(Timer& timer) {
 
 void Timers::clear_all() noexcept {
   while (TimerWheel::Node* const node = wheel_.pop_any()) {
+    if (node->is_deadline()) {  // a shielded fiber may wait for nothing else
+      pass(*node);
+      continue;
+    }
     auto& timer = static_cast<Timer&>(*node);
     if (timer.is_referenced) count_reference(false);
     ResourceAccess::end(timer.resource);
@@ -105,11 +110,34 @@ void Timers::run_due() noexcept {
   armed_for_ms_ = TimerWheel::kNever;
   const std::uint64_t now = now_ms();
   while (TimerWheel::Node* const due = wheel_.pop_due(now)) {
+    if (due->is_deadline()) {
+      pass(*due);
+      loop_.drain();
+      continue;
+    }
     auto& timer = static_cast<Timer&>(*due);
     if (timer.is_referenced) count_reference(false);
     fire(timer);
   }
   arm_uv(wheel_.next_event_ms());
+}
+
+void Timers::arm_deadline(TimerWheel::Node& node,
+                          std::chrono::steady_clock::time_point deadline) noexcept {
+  const auto after = std::chrono::ceil<std::chrono::milliseconds>(deadline - began_).count();
+  wheel_.arm(node, static_cast<std::uint64_t>(std::max<std::int64_t>(after, 0)));
+  count_reference(true);
+  arm_uv(node.deadline_ms());
+}
+
+void Timers::disarm_deadline(TimerWheel::Node& node) noexcept {
+  wheel_.cancel(node);
+  count_reference(false);
+}
+
+void Timers::pass(TimerWheel::Node& deadline) noexcept {
+  count_reference(false);
+  deadline_passed(static_cast<Scope&>(deadline));
 }
 
 // Its callback has returned or thrown.

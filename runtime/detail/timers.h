@@ -62,6 +62,11 @@ class Timers {
   void clear_all() noexcept;
   void set_referenced(Timer& timer, bool referenced) noexcept;
 
+  // The deadline of a cancel scope: keeps the loop alive and ends in deadline_passed().
+  void arm_deadline(TimerWheel::Node& node,
+                    std::chrono::steady_clock::time_point deadline) noexcept;
+  void disarm_deadline(TimerWheel::Node& node) noexcept;
+
   // Calls what is due.
   void run_due() noexcept;
   // The time by which run_due() has work; TimerWheel::kNever when no timer is armed.
@@ -80,6 +85,7 @@ class Timers {
   void jump_to(std::uint64_t time_ms) noexcept { virtual_now_ms_ = time_ms; }
 
  private:
+  void pass(TimerWheel::Node& deadline) noexcept;
   void fire(Timer& timer) noexcept;
   void fired(Timer& timer) noexcept;
   void count_reference(bool added) noexcept;

@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <new>
+
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/group.h>
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/scope.h>
+#include <weft/runtime/error.h>
+
+namespace weft::detail {
+namespace {
+
+const LocalId local_id = acquire_local();
+
+// Fibers whose waits are to be aborted, in order.
+struct AbortQueue {
+  Fiber* first = nullptr;
+  Fiber** end = nullptr;
+  bool is_running = false;
+};
+constinit thread_local AbortQueue abort_queue;
+
+// A cancellation that reaches a fiber: a scope's, or, with none, the fiber's own.
+struct Source {
+  const Fiber* fiber = nullptr;  // null: nothing reaches it
+  const Scope* scope = nullptr;
+};
+
+// The outermost one that is seen from inside `scope`, on `fiber`.
+Source find_source(const Fiber& from, const Scope* scope) noexcept {
+  const Fiber* fiber = &from;
+  Source found;
+  for (;;) {
+    if (scope == nullptr || scope->owner != fiber) {
+      if ((fiber->attention & Fiber::kSelfCancelled) != 0) found = {fiber, nullptr};
+      if (scope == nullptr) return found;
+      fiber = scope->owner;
+    }
+    if (scope->cancel_called) found = {fiber, scope};
+    if (scope->is_shielded) return found;
+    scope = scope->parent;
+  }
+}
+
+ScopeClock::time_point deadline_of(const Scope* scope) noexcept {
+  ScopeClock::time_point earliest = kNoDeadline;
+  while (scope != nullptr) {
+    earliest = std::min(earliest, scope->deadline);
+    if (scope->is_shielded) break;
+    if (scope->parent == nullptr) earliest = std::min(earliest, scope->inherited_deadline);
+    scope = scope->parent;
+  }
+  return earliest;
+}
+
+void update_view(Scope& scope) noexcept {
+  scope.view->set(deadline_of(&scope), find_source(*scope.owner, &scope).fiber != nullptr);
+}
+
+bool is_abortable(const Fiber& fiber) noexcept {
+  // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
+  return fiber.is_cancel_requested() && fiber.state == Fiber::State::kParked &&
+         fiber.wait != nullptr && !fiber.wait->is_over && fiber.wait->abort != nullptr &&
+         fiber.context.exceptions.uncaught == 0;
+}
+
+// Brings the bit of `fiber` up to date. Where it goes, only the running fiber loses it at
+// once: another one may be on its way out of an aborted wait, and looks when it runs.
+void refresh(Fiber& fiber) noexcept {
+  constexpr auto kBit = static_cast<unsigned char>(Fiber::kCancelRequested);
+  if (find_source(fiber, fiber.scope).fiber != nullptr) {
+    fiber.attention |= kBit;
+  } else if (&fiber == runtime_thread.fiber) {
+    fiber.attention &= static_cast<unsigned char>(~kBit);
+  }
+  if (!is_abortable(fiber) || (fiber.attention & Fiber::kAbortPending) != 0) return;
+  fiber.attention |= Fiber::kAbortPending;
+  fiber.next_to_abort = nullptr;
+  if (abort_queue.first == nullptr) abort_queue.end = &abort_queue.first;
+  *abort_queue.end = &fiber;
+  abort_queue.end = &fiber.next_to_abort;
+}
+
+void abort_waits(EventLoop& loop) noexcept {
+  if (abort_queue.is_running || abort_queue.first == nullptr) return;
+  abort_queue.is_running = true;
+  {
+    const EventLoop::InCallback no_waiting(loop);
+    while (abort_queue.first != nullptr) {
+      Fiber& fiber = *abort_queue.first;
+      abort_queue.first = fiber.next_to_abort;
+      fiber.attention &= static_cast<unsigned char>(~Fiber::kAbortPending);
+      if (!is_abortable(fiber)) continue;
+      fiber.wait->was_aborted = true;
+      std::exchange(fiber.wait->abort, nullptr)(*fiber.wait);
+    }
+  }
+  abort_queue.is_running = false;
+  if (loop.is_outermost()) loop.wake_up();
+}
+
+// Something changed on `first`, at `outermost` or, with null, at its own outermost scope.
+void spread(Fiber& first, const Scope* outermost) noexcept {
+  Fiber* fiber = &first;
+  Fiber** end = &first.next_to_visit;
+  *end = nullptr;
+  while (fiber != nullptr) {
+    for (Scope* at = fiber->scope; at != nullptr && at->owner == fiber; at = at->parent) {
+      update_view(*at);
+      Fiber* member = at->group == nullptr ? nullptr : at->group->first_member();
+      for (; member != nullptr; member = member->next_member) {
+        member->next_to_visit = nullptr;
+        *end = member;
+        end = &member->next_to_visit;
+      }
+      if (at == outermost) break;
+    }
+    refresh(*fiber);
+    fiber = fiber->next_to_visit;
+  }
+  abort_waits(*first.loop);
+}
+
+void spread(const Scope& scope) noexcept {
+  if (scope.owner != nullptr) spread(*scope.owner, &scope);
+}
+
+std::shared_ptr<const std::string> shared_reason(std::string_view reason) noexcept {
+  if (reason.empty()) return nullptr;
+  try {
+    return std::make_shared<const std::string>(reason);
+  } catch (const std::bad_alloc&) {
+    return nullptr;  // the cancellation matters more than its text
+  }
+}
+
+// Checks, and notes what the context tells before the scope changes it.
+Scope& prepare(Scope& scope, const char* what) {
+  const Fiber* const self = runtime_thread.fiber;
+  if (self == nullptr || thread_state.hooks_running != 0) [[unlikely]]
+    raise_cannot_wait(what);
+  if (scope.was_entered) [[unlikely]] {
+    throw UsageError(std::string(what) + ": this scope was entered before; make one for each use");
+  }
+  if (self->scope == nullptr) {
+    const ScopeView* const outer = current_view();
+    if (outer != nullptr) scope.inherited_deadline = outer->deadline();
+  }
+  return scope;
+}
+
+void arm(Scope& scope) noexcept {
+  EventLoop& loop = *scope.owner->loop;
+  if (scope.deadline == kNoDeadline || scope.cancel_called) return;
+  if (scope.deadline <= loop.timers().now()) return deadline_passed(scope);
+  loop.timers().arm_deadline(scope, scope.deadline);
+}
+
+void disarm(Scope& scope) noexcept {
+  if (scope.is_armed()) scope.owner->loop->timers().disarm_deadline(scope);
+}
+
+}  // namespace
+
+LocalId scope_local() noexcept {
+  return local_id;
+}
+
+ScopeView* current_view() noexcept {
+  const Execution* const execution = thread_state.execution;
+  if (execution == nullptr || execution->frame == nullptr) return nullptr;
+  const Frame::Entry* const entry = execution->frame->find(local_id);
+  return entry == nullptr ? nullptr : static_cast<ScopeView*>(entry->value);
+}
+
+void cancel(Scope& scope, std::string_view reason) noexcept {
+  if (scope.cancel_called) return;
+  scope.cancel_called = true;
+  scope.reason = shared_reason(reason);
+  if (scope.owner == nullptr) return;
+  disarm(scope);
+  spread(scope);
+}
+
+void set_deadline(Scope& scope, ScopeClock::time_point deadline) noexcept {
+  scope.deadline = deadline;
+  if (scope.owner == nullptr) return;
+  disarm(scope);
+  arm(scope);
+  spread(scope);
+}
+
+void set_shield(Scope& scope, bool shielded) noexcept {
+  if (std::exchange(scope.is_shielded, shielded) != shielded) spread(scope);
+}
+
+bool is_cancel_called(Scope& scope) noexcept {
+  if (scope.is_armed() && scope.deadline <= scope_now()) deadline_passed(scope);
+  return scope.cancel_called;
+}
+
+void deadline_passed(Scope& scope) noexcept {
+  cancel(scope, "the deadline passed");
+}
+
+bool is_own_cancel(const Scope& scope) noexcept {
+  if (!scope.cancel_called) return false;
+  return scope.is_shielded || find_source(*scope.owner, scope.parent).fiber == nullptr;
+}
+
+ScopeEntry::ScopeEntry(Scope& scope, const char* what)
+    : scope_(prepare(scope, what)), context_(local_id, scope.view = new ScopeView) {
+  Fiber& self = *runtime_thread.fiber;
+  scope.was_entered = true;
+  scope.owner = &self;
+  scope.parent = std::exchange(self.scope, &scope);
+  arm(scope);
+  if (self.attention != 0 || scope.cancel_called || scope.is_shielded) [[unlikely]] {
+    spread(scope);
+    return;
+  }
+  const ScopeClock::time_point outer =
+      scope.parent == nullptr ? scope.inherited_deadline : scope.parent->view->deadline();
+  scope.view->set(std::min(scope.deadline, outer), false);
+}
+
+ScopeEntry::~ScopeEntry() {
+  Fiber& self = *scope_.owner;
+  disarm(scope_);
+  self.scope = scope_.parent;
+  scope_.owner = nullptr;
+  if (self.attention != 0 || scope_.is_shielded) [[unlikely]]
+    refresh(self);
+}
+
+void begin_below(Scope& scope, Fiber& fiber) noexcept {
+  fiber.scope = &scope;
+  if (scope.view->is_cancelled()) fiber.attention |= Fiber::kCancelRequested;
+}
+
+void cancel(Fiber& fiber) noexcept {
+  if (fiber.has_ended() || (fiber.attention & Fiber::kSelfCancelled) != 0) return;
+  fiber.attention |= Fiber::kSelfCancelled;
+  spread(fiber, nullptr);
+}
+
+bool is_cancel_due(Fiber& self) noexcept {
+  if (!self.is_cancel_requested() || runtime_thread.exceptions->uncaught != 0) return false;
+  refresh(self);
+  return self.is_cancel_requested();
+}
+
+void raise_cancelled(Fiber& self) {
+  const Source source = find_source(self, self.scope);
+  std::shared_ptr<const std::string> reason;
+  if (source.scope != nullptr) {
+    reason = source.scope->reason;
+  } else {
+    reason = shared_reason(self.loop->is_stopping() ? "the run ends" : "the task was cancelled");
+  }
+  refresh(self);
+  throw Cancelled(std::move(reason));
+}
+
+ScopeClock::time_point effective_deadline() noexcept {
+  if (is_running_cancelled()) return ScopeClock::time_point::min();
+  const Fiber* const self = runtime_thread.fiber;
+  const ScopeView* const view =
+      self != nullptr && self->scope != nullptr ? self->scope->view : current_view();
+  return view == nullptr ? kNoDeadline : view->deadline();
+}
+
+bool is_running_cancelled() noexcept {
+  const Fiber* const self = runtime_thread.fiber;
+  if (self != nullptr) {
+    return self->is_cancel_requested() && find_source(*self, self->scope).fiber != nullptr;
+  }
+  const ScopeView* const view = current_view();
+  return view != nullptr && view->is_cancelled();
+}
+
+ScopeClock::time_point scope_now() noexcept {
+  EventLoop* const loop = EventLoop::current_or_null();
+  if (loop == nullptr) return ScopeClock::now();
+  loop->timers().update_now();
+  return loop->timers().now();
+}
+
+ScopeClock::time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {
+  const ScopeClock::time_point now = scope_now();
+  return timeout >= kNoDeadline - now ? kNoDeadline : now + timeout;
+}
+
+}  // namespace weft::detail
