@@ -4,11 +4,13 @@
 #include <weft/ctx/ctx.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/combinators.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/result.h>
+#include <weft/runtime/retry.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/source_location.h>
 #include <weft/runtime/spawn_options.h>

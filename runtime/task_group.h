@@ -10,7 +10,9 @@
 // failure too: which of several tasks fails first, and whether alone, is chance, and
 // code that handles errors must not depend on it. What is cancelled is no failure.
 //
-// The group is a cancel scope (cancel_scope.h): its tasks and its body are inside.
+// The group is a cancel scope (cancel_scope.h): its tasks and its body are inside. Tasks
+// may refer to what stands outside of the call; the body's own locals are gone when the
+// body has returned, and its tasks may still run then.
 //
 // Source: trio's nurseries (strict groups), Python's ExceptionGroup.
 #pragma once
