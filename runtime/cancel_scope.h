@@ -16,9 +16,11 @@
 //   cancels a fiber's own outermost scope, cancels them.
 //
 // A shielded scope hides from those inside what is cancelled outside: for cleanup
-// that must wait. Scopes end with a function and not with a destructor, because a
-// destructor cannot catch. Deadlines are no resources, as they run no code of the
-// user's: hooks do not see them. They keep the loop alive.
+// that must wait, above all in a destructor, which cannot let Cancelled pass.
+//
+// Scopes end with a function and not with a destructor, because a destructor cannot
+// catch. Deadlines are no resources, as they run no code of the user's: hooks do not
+// see them. They keep the loop alive.
 //
 // Source: trio's cancel scopes. Deviation: a task that was not started in a nursery.
 #pragma once

@@ -1,0 +1,252 @@
+#include <array>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weft/runtime/await.h>
+#include <weft/runtime/combinators.h>
+#include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/fiber.h>
+#include <weft/runtime/retry.h>
+#include <weft/runtime/task_group.h>
+#include <weft/runtime/ticks.h>
+#include <weft/runtime/timers.h>
+#include <weft/tests/support/cancel_sweep.h>
+#include <weft/tests/support/outcome.h>
+
+namespace weft {
+namespace {
+
+using test::cancel_sweep;
+using test::outcome;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("runtime/cancel_sweep");
+
+// Calls a function whose errors, but not whose cancellation, are part of the scenario.
+template <typename F>
+void ignore_errors(F&& fn) {
+  try {
+    fn();
+  } catch (const std::exception&) {
+  }
+}
+
+// Sweeps and requires that every point of one mode, at the least, cut the scenario.
+template <typename Scenario>
+void sweep(Scenario scenario, int points_min) {
+  int cuts = 0;
+  const int points = cancel_sweep(scenario, cuts);
+  CHECK(points >= points_min);
+  CHECK(cuts >= points);
+}
+
+TEST_CASE("sleeps and yields can be cancelled anywhere") {
+  sweep(
+      [] {
+        sleep_for(2ms);
+        auto other = spawn([] { yield(); });
+        yield();
+        yield();
+        sleep_until(now() + 2ms);
+        other.join();
+      },
+      5);
+}
+
+TEST_CASE("joins can be cancelled anywhere, and the joined task goes on") {
+  int ended = 0;
+  sweep(
+      [&] {
+        auto slow = spawn([&] {
+          sleep_for(3ms);
+          ++ended;
+          return std::string("result");
+        });
+        auto quick = spawn([&] {
+          yield();
+          ++ended;
+        });
+        quick.join();
+        const std::string result = slow.join();
+        CHECK(result == "result");
+      },
+      4);
+
+  CHECK(ended % 2 == 0);
+}
+
+TEST_CASE("a task that is cancelled by hand and by its surroundings ends once") {
+  sweep(
+      [] {
+        auto task = spawn([] { sleep_for(1h); });
+        sleep_for(1ms);
+        task.cancel();
+        ignore_errors([&] { task.join(); });
+      },
+      3);
+}
+
+TEST_CASE("awaits can be cancelled anywhere, with an abort and without") {
+  sweep(
+      [] {
+        await<void>([](Callback<void> done) {
+          set_timeout(2ms, [done = std::move(done)]() mutable { done({}); });
+        });
+        Callback<int> held;
+        Timeout timer;
+        ignore_errors([&] {
+          await<int>(
+              [&](Callback<int> done) {
+                held = std::move(done);
+                timer = set_timeout(2ms, [&] { held(7); });
+              },
+              [&] {
+                timer.clear();
+                held(detail::uv_error(UV_ECANCELED, "op"));
+              });
+        });
+        await<void>([](Callback<void> done) {
+          next_tick([done = std::move(done)]() mutable { done({}); });
+        });
+      },
+      3);
+}
+
+TEST_CASE("an abort that takes its time can come anywhere") {
+  sweep(
+      [] {
+        Callback<int> held;
+        Timeout completes;
+        await<int>(
+            [&](Callback<int> done) {
+              held = std::move(done);
+              completes = set_timeout(2ms, [&] { held(7); });
+            },
+            [&] {
+              completes.clear();
+              set_timeout(1ms, [&] { held(detail::uv_error(UV_ECANCELED, "op")); });
+            });
+        yield();
+      },
+      1);
+}
+
+TEST_CASE("task groups can be cancelled anywhere") {
+  sweep(
+      [] {
+        ignore_errors([] {
+          task_group([](TaskGroup& group) {
+            group.spawn([&group] {
+              sleep_for(1ms);
+              group.spawn([] { sleep_for(2ms); });
+              yield();
+            });
+            group.spawn([] {
+              task_group([](TaskGroup& inner) {
+                inner.spawn([] { sleep_for(1ms); });
+                inner.spawn([] {
+                  sleep_for(2ms);
+                  throw std::runtime_error("inner");
+                });
+                sleep_for(5ms);
+              });
+            });
+            auto joined = group.spawn([] { sleep_for(1ms); });
+            joined.join();
+          });
+        });
+      },
+      10);
+}
+
+TEST_CASE("a group left by its own cancel can be cancelled from outside anywhere") {
+  sweep(
+      [] {
+        task_group([](TaskGroup& group) {
+          group.spawn([] { sleep_for(1h); });
+          group.spawn([&group] {
+            sleep_for(2ms);
+            group.cancel();
+          });
+          sleep_for(1h);
+        });
+        sleep_for(1ms);
+      },
+      5);
+}
+
+TEST_CASE("nested scopes, shields and deadlines can be cancelled anywhere") {
+  sweep(
+      [] {
+        move_on_after(2ms, [] {
+          CancelScope inner({.deadline = now() + 1ms});
+          inner.run([] { sleep_for(1h); });
+          shielded([] { sleep_for(3ms); });
+          yield();
+        });
+        ignore_errors([] { with_timeout(1ms, [] { sleep_for(1h); }); });
+        static_cast<void>(outcome([] { sleep_for(1ms); }));
+        sleep_for(1ms);
+      },
+      5);
+}
+
+TEST_CASE("destructors that wait can be cancelled around anywhere") {
+  struct WaitsAtEnd {
+    ~WaitsAtEnd() {
+      shielded([] {
+        spawn([] { sleep_for(1ms); }).join();
+        task_group([](TaskGroup& group) { group.spawn([] { sleep_for(1ms); }); });
+      });
+    }
+  };
+  sweep(
+      [] {
+        const WaitsAtEnd outer;
+        ignore_errors([] {
+          const WaitsAtEnd inner;
+          sleep_for(1ms);
+          throw std::runtime_error("unwinds");
+        });
+        sleep_for(1ms);
+      },
+      4);
+}
+
+TEST_CASE("combinators can be cancelled anywhere") {
+  sweep(
+      [] {
+        const auto in = [](std::chrono::milliseconds time) {
+          return [time] {
+            sleep_for(time);
+            return 1;
+          };
+        };
+        all(in(1ms), in(2ms));
+        any(in(1ms), [] {
+          yield();
+          throw std::runtime_error("loses");
+          return 1;
+        });
+        race(in(1ms), in(2ms));
+        map_concurrent(std::vector{1, 1, 1}, 2, [&](int n) { in(n * 1ms)(); });
+        int failures = 2;
+        retry({.backoff = 1ms}, [&] {
+          yield();
+          if (failures-- > 0) throw std::runtime_error("again");
+        });
+      },
+      15);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+}  // namespace weft
