@@ -8,10 +8,13 @@
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/mutex.h>
+#include <weft/runtime/parking_lot.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/result.h>
 #include <weft/runtime/retry.h>
 #include <weft/runtime/run.h>
+#include <weft/runtime/semaphore.h>
 #include <weft/runtime/source_location.h>
 #include <weft/runtime/spawn_options.h>
 #include <weft/runtime/task.h>

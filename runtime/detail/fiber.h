@@ -37,6 +37,7 @@ namespace weft::detail {
 class EventLoop;
 class Fiber;
 struct Scope;
+struct Holder;
 
 // What runtime/ knows of the running thread, beside ctx's ThreadState.
 struct RuntimeThread {
@@ -57,6 +58,7 @@ struct Wait {
   bool is_over = false;
   bool was_aborted = false;
   const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
+  const Holder* held = nullptr;  // what a fiber must let go of first (parked.h); null: nothing
 };
 
 class Fiber : public Runnable {

@@ -15,7 +15,9 @@ std::string label(const AsyncResource& resource) {
   return std::string(resource.type()) + " " + std::to_string(resource.async_id());
 }
 
-std::string label(const Fiber& fiber) {
+}  // namespace
+
+std::string describe(const Fiber& fiber) {
   std::string text = label(fiber.resource);
   if (!fiber.name.empty()) text.append(" '").append(fiber.name).append("'");
   text += " (spawned at ";
@@ -23,12 +25,15 @@ std::string label(const Fiber& fiber) {
   return text + ":" + std::to_string(fiber.spawned_at.line) + ")";
 }
 
-}  // namespace
+std::string describe_fiber(const EventLoop& loop, AsyncId id) {
+  std::string text = loop.find(id).text;
+  return text.empty() ? "FIBER " + std::to_string(id) + " (ended)" : text;
+}
 
 EventLoop::Known EventLoop::find(AsyncId id) const {
   for (const Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) {
     if (fiber->resource.async_id() != id) continue;
-    return {label(*fiber), fiber->resource.trigger_async_id()};
+    return {describe(*fiber), fiber->resource.trigger_async_id()};
   }
   for (const Handle* handle = handles_; handle != nullptr; handle = handle->following_) {
     if (handle->resource().async_id() != id) continue;
@@ -60,7 +65,7 @@ std::string EventLoop::describe_waiting_fibers() const {
   std::string text;
   for (const Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) {
     if (fiber->state != Fiber::State::kParked) continue;
-    text += "  " + label(*fiber) + " waits in " + fiber->wait->what;
+    text += "  " + describe(*fiber) + " waits in " + fiber->wait->what;
     const Wait& wait = *fiber->wait;
     if (const Known on = find(wait.on); !on.text.empty()) {
       text += " for " + on.text;

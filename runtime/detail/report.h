@@ -2,7 +2,9 @@
 #pragma once
 
 #include <exception>
+#include <string>
 
+#include <weft/ctx/async_id.h>
 #include <weft/runtime/error.h>
 
 struct uv_loop_s;
@@ -10,6 +12,12 @@ struct uv_loop_s;
 namespace weft::detail {
 
 class EventLoop;
+class Fiber;
+
+// "FIBER 7 'conn' (spawned at server.cpp:41)"
+std::string describe(const Fiber& fiber);
+// The same of a fiber of `loop`, which may have ended: "FIBER 7 (ended)".
+std::string describe_fiber(const EventLoop& loop, AsyncId id);
 
 void report(const Deadlock& deadlock) noexcept;
 

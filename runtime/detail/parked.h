@@ -1,0 +1,76 @@
+// Parked: the place of one fiber in a ParkingLot; lives on its stack.
+#pragma once
+
+#include <cstddef>
+
+#include <weft/ctx/async_id.h>
+#include <weft/runtime/detail/fiber.h>
+
+namespace weft {
+
+class ParkingLot;
+
+namespace detail {
+
+// Who holds what others wait for, for errors and reports. The first member of its
+// primitive, so that the address names that.
+struct Holder {
+  const char* name = nullptr;  // the user's, of the primitive; null: none
+  AsyncId fiber = 0;           // 0: nobody, or readers
+  std::size_t readers = 0;
+};
+
+struct Parked : Wait {
+  enum class Outcome : unsigned char {
+    kWaiting,    // in a lot. Once the wait is over: the run ended it by force
+    kUnparked,   // it got what it waited for
+    kCancelled,  // it left the lot without
+    kLotGone,    // the lot was destroyed
+  };
+
+  Parked(Fiber& self, const char* waits_in) : Wait{waits_in}, fiber(self) { abort = &leave; }
+  Parked(const Parked&) = delete;
+  Parked& operator=(const Parked&) = delete;
+
+  AsyncId id() const noexcept { return fiber.resource.async_id(); }
+
+  // Leaves the lot without what it waited for, as a cancelled fiber does.
+  static void leave(Wait& wait);
+
+  // Throws unless the outcome is kUnparked.
+  // Errors: Cancelled; UsageError for kLotGone; std::errc::operation_canceled when the
+  //         run ended the wait by force and Cancelled may not be thrown.
+  void check() const {
+    if (outcome != Outcome::kUnparked) [[unlikely]]
+      raise();
+  }
+
+  Fiber& fiber;
+  ParkingLot* lot = nullptr;  // null: in none, not yet or no more
+  Parked* previous = nullptr;
+  Parked* next = nullptr;
+  Outcome outcome = Outcome::kWaiting;
+
+  // Its primitive's own.
+  void* primitive = nullptr;
+  bool note = false;                     // what else it wants to know of the waiter
+  void (*left)(Parked& gone) = nullptr;  // after it left the lot early; null: does not matter
+
+ private:
+  [[noreturn]] void raise() const;
+};
+
+// What primitives that a fiber holds check; `what` is the call.
+
+// Errors: UsageError when `self`, who wants to hold it, is no fiber.
+void check_may_own(const Fiber* self, const char* what);
+
+// Errors: UsageError when `self` holds it already, or a fiber of another loop does.
+void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what);
+
+// Whether the running fiber or callback may let go of it: false for others while a run is being stopped.
+// Errors: UsageError, which names both, when another fiber is running or nobody holds it.
+bool check_may_release(const Holder& holder, const char* what);
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,29 @@
+#include <weft/runtime/mutex.h>
+
+namespace weft {
+
+using detail::Fiber;
+using detail::Parked;
+
+void Mutex::lock_slowly(Fiber& self) {
+  detail::check_may_wait_for(holder_, self, "Mutex::lock");
+  Parked place(self, "Mutex::lock");
+  place.held = &holder_;
+  lot_.park(place);
+}
+
+void Mutex::unlock_slowly() {
+  if (!detail::check_may_release(holder_, "Mutex::unlock")) return;
+  const Parked* const next = lot_.front();
+  const AsyncId owner = next == nullptr ? 0 : next->id();
+  lot_.unpark(1);
+  holder_.fiber = owner;
+}
+
+bool Mutex::refuse(const Fiber* self) const {
+  detail::check_may_own(self, "Mutex::try_lock");
+  detail::check_may_wait_for(holder_, *self, "Mutex::try_lock");
+  return false;
+}
+
+}  // namespace weft

@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <string>
+#include <system_error>
+
+#include <weft/ctx/error.h>
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/parked.h>
+#include <weft/runtime/detail/report.h>
+#include <weft/runtime/error.h>
+#include <weft/runtime/parking_lot.h>
+
+// Invariants:
+//
+// 1. A Parked is in the lot exactly while its `lot` says so, and its outcome is kWaiting.
+// 2. Whoever takes it out sets the outcome and wakes the fiber. From then on the
+//    fiber does not look at the lot, which may be gone when it runs.
+// 3. So a place taken out by unpark() is out of a later cancel's reach (the wait is
+//    over), and one taken out by a cancel is out of unpark()'s: nothing is lost.
+// 4. A run that ends by force wakes a fiber which is still in a lot; it leaves by itself.
+
+namespace weft {
+
+using detail::Parked;
+
+void ParkingLot::park(const char* what) {
+  Parked place(detail::fiber_that_may_wait(what), what);
+  park(place);
+}
+
+void ParkingLot::park(Parked& place) {
+  check_loop(place.what);
+  wait(place);
+  place.check();
+}
+
+void ParkingLot::wait(Parked& place) noexcept {
+  push(place);
+  detail::park(place.fiber, place);
+  if (place.lot != nullptr) [[unlikely]] {
+    place.lot->remove(place);
+    if (place.left != nullptr) place.left(place);
+  }
+}
+
+std::size_t ParkingLot::unpark(std::size_t count) {
+  count = std::min(count, size_);
+  if (count == 0) return 0;
+  check_loop("unpark");
+  for (std::size_t i = 0; i < count; ++i) {
+    Parked& place = *first_;
+    remove(place);
+    place.outcome = Parked::Outcome::kUnparked;
+    place.is_over = true;
+    wake(place.fiber);
+  }
+  return count;
+}
+
+std::size_t ParkingLot::repark(ParkingLot& other, std::size_t count) {
+  count = std::min(count, size_);
+  if (count == 0) return 0;
+  check_loop("repark");
+  other.check_loop("repark");
+  for (std::size_t i = 0; i < count; ++i) {
+    Parked& place = *first_;
+    remove(place);
+    other.push(place);
+  }
+  return count;
+}
+
+// All who wait are one loop's, so the first stands for them.
+void ParkingLot::check_loop(const char* what) const {
+  if (is_empty() || first_->fiber.loop == detail::runtime_thread.loop) return;
+  throw UsageError(std::string(what) +
+                   ": fibers of another thread's loop wait here; use Loop::post to get there");
+}
+
+void ParkingLot::push(Parked& place) noexcept {
+  place.lot = this;
+  place.next = nullptr;
+  place.previous = last_;
+  (last_ != nullptr ? last_->next : first_) = &place;
+  last_ = &place;
+  ++size_;
+}
+
+void ParkingLot::remove(Parked& place) noexcept {
+  (place.previous != nullptr ? place.previous->next : first_) = place.next;
+  (place.next != nullptr ? place.next->previous : last_) = place.previous;
+  place.lot = nullptr;
+  --size_;
+}
+
+void ParkingLot::end_all() noexcept {
+  while (!is_empty()) {
+    Parked& place = *first_;
+    remove(place);
+    place.outcome = Parked::Outcome::kLotGone;
+    place.is_over = true;
+    wake(place.fiber);
+  }
+}
+
+namespace detail {
+
+void Parked::leave(Wait& wait) {
+  auto& place = static_cast<Parked&>(wait);
+  place.lot->remove(place);
+  place.outcome = Outcome::kCancelled;
+  place.is_over = true;
+  wake(place.fiber);
+  if (place.left != nullptr) place.left(place);
+}
+
+void Parked::raise() const {
+  if (outcome == Outcome::kLotGone) {
+    throw UsageError(std::string(what) +
+                     ": what this fiber waited for was destroyed; it must outlive its waiters");
+  }
+  if (outcome == Outcome::kCancelled || is_cancel_due(fiber)) throw Cancelled();
+  throw std::system_error(std::make_error_code(std::errc::operation_canceled), what);
+}
+
+namespace {
+
+constexpr int kLoopBits = 48;  // an id has its loop's number above these
+
+}  // namespace
+
+void check_may_own(const Fiber* self, const char* what) {
+  if (self != nullptr) return;
+  EventLoop::current(what);
+  throw UsageError(std::string(what) +
+                   ": a callback cannot own it; spawn() a fiber, or use a Semaphore");
+}
+
+void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what) {
+  if (holder.fiber == self.resource.async_id()) {
+    throw UsageError(std::string(what) + ": " + describe(self) +
+                     " holds it already and would wait for itself");
+  }
+  if (holder.fiber != 0 && holder.fiber >> kLoopBits != self.resource.async_id() >> kLoopBits) {
+    throw UsageError(std::string(what) + ": a fiber of another loop holds it; it is for one loop");
+  }
+}
+
+bool check_may_release(const Holder& holder, const char* what) {
+  const Fiber* const self = runtime_thread.fiber;
+  const bool is_held = holder.fiber != 0;
+  if (is_held && (self == nullptr || holder.fiber == self->resource.async_id())) return true;
+  const EventLoop& loop = EventLoop::current(what);
+  if (loop.is_stopping()) return false;
+  throw UsageError(std::string(what) + ": " +
+                   (self == nullptr ? "this callback" : describe(*self)) + " cannot let it go; " +
+                   (is_held ? describe_fiber(loop, holder.fiber) : "nobody") + " holds it");
+}
+
+}  // namespace detail
+}  // namespace weft
