@@ -12,6 +12,17 @@ void Mutex::lock_slowly(Fiber& self) {
   lot_.park(place);
 }
 
+void Mutex::lock_again(Fiber& self) noexcept {
+  if (holder_.fiber == 0) {
+    holder_.fiber = self.resource.async_id();
+    return;
+  }
+  Parked place(self, "Mutex::lock");
+  place.held = &holder_;
+  place.abort = nullptr;
+  lot_.wait(place);
+}
+
 void Mutex::unlock_slowly() {
   if (!detail::check_may_release(holder_, "Mutex::unlock")) return;
   const Parked* const next = lot_.front();

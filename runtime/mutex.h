@@ -59,7 +59,7 @@ class Mutex {
   //
   // Context: fiber
   // Errors:  UsageError when this fiber has locked it already.
-  bool try_lock() {
+  [[nodiscard]] bool try_lock() {
     const detail::Fiber* const self = detail::runtime_thread.fiber;
     if (self == nullptr || holder_.fiber != 0) [[unlikely]]
       return refuse(self);
@@ -90,6 +90,8 @@ class Mutex {
 
   void lock_slowly(detail::Fiber& self);
   void unlock_slowly();
+  // As lock(), but not to be cancelled. A run that ends by force leaves it unlocked.
+  void lock_again(detail::Fiber& self) noexcept;
   bool refuse(const detail::Fiber* self) const;
 
   detail::Holder holder_;

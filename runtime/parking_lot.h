@@ -66,15 +66,16 @@ class ParkingLot {
   Statistics statistics() const noexcept { return {size_}; }
 
   // For what is built on it and says more about its waiters: see detail/parked.h.
-  // park() throws what Parked::check() does; wait() leaves that to the caller.
+  // park() throws what check_loop() and Parked::check() do; wait() leaves that to the caller.
   void park(detail::Parked& place);
   void wait(detail::Parked& place) noexcept;
+  // Errors: UsageError when those who wait are another loop's.
+  void check_loop(const char* what) const;
   detail::Parked* front() const noexcept { return first_; }  // null when empty
 
  private:
   friend struct detail::Parked;
 
-  void check_loop(const char* what) const;
   void push(detail::Parked& place) noexcept;
   void remove(detail::Parked& place) noexcept;
   void end_all() noexcept;

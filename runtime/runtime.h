@@ -3,18 +3,24 @@
 
 #include <weft/ctx/ctx.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/barrier.h>
 #include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/combinators.h>
+#include <weft/runtime/condition_variable.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/event.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/latch.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/mutex.h>
+#include <weft/runtime/once.h>
 #include <weft/runtime/parking_lot.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/result.h>
 #include <weft/runtime/retry.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/semaphore.h>
+#include <weft/runtime/shared_mutex.h>
 #include <weft/runtime/source_location.h>
 #include <weft/runtime/spawn_options.h>
 #include <weft/runtime/task.h>

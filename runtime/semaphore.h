@@ -70,7 +70,7 @@ class Semaphore {
   // Takes a permit if one is free; returns whether it did.
   //
   // Context: fiber, loop thread
-  bool try_acquire() noexcept {
+  [[nodiscard]] bool try_acquire() noexcept {
     if (permits_ == 0) return false;
     --permits_;
     return true;

@@ -68,8 +68,8 @@ void check_may_own(const Fiber* self, const char* what);
 // Errors: UsageError when `self` holds it already, or a fiber of another loop does.
 void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what);
 
-// Whether the running fiber or callback may let go of it: false for others while a run is being stopped.
-// Errors: UsageError, which names both, when another fiber is running or nobody holds it.
+// Whether the running fiber or callback may let go of it: false for others while a run is being
+// stopped. Errors: UsageError, which names both, when another fiber is running or nobody holds it.
 bool check_may_release(const Holder& holder, const char* what);
 
 }  // namespace detail

@@ -122,7 +122,7 @@ TEST_CASE("locking it twice is an error that names the fiber") {
           Mutex mutex;
           const std::scoped_lock lock(mutex);
           CHECK(says(complaint([&] { mutex.lock(); }), "'greedy' (spawned at "));
-          CHECK(says(complaint([&] { mutex.try_lock(); }), "holds it already"));
+          CHECK(says(complaint([&] { return mutex.try_lock(); }), "holds it already"));
         },
         {.name = "greedy"});
     task.join();
@@ -186,9 +186,9 @@ TEST_CASE("a callback cannot lock, but may unlock for the owner") {
     Mutex mutex;
     mutex.lock();
     set_immediate([&] {
-      CHECK(says(complaint([&] { mutex.try_lock(); }), "a callback cannot own"));
+      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot own"));
       mutex.unlock();
-      CHECK(says(complaint([&] { mutex.try_lock(); }), "a callback cannot own"));
+      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot own"));
     });
     auto waiter = spawn([&] {
       const std::scoped_lock lock(mutex);

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -10,13 +12,19 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/runtime/barrier.h>
+#include <weft/runtime/condition_variable.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/event.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/latch.h>
 #include <weft/runtime/mutex.h>
+#include <weft/runtime/once.h>
 #include <weft/runtime/parking_lot.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/semaphore.h>
+#include <weft/runtime/shared_mutex.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
@@ -64,8 +72,95 @@ struct SemaphoreGate {
   std::size_t waiting() const { return semaphore.statistics().tasks_waiting; }
 };
 
-#define WEFT_TEST_TRY_GATES MutexGate, SemaphoreGate
-#define WEFT_TEST_GATES LotGate, WEFT_TEST_TRY_GATES
+struct WriterGate {
+  SharedMutex mutex;
+
+  WriterGate() { mutex.lock(); }
+  void enter() { mutex.lock(); }
+  bool try_enter() { return mutex.try_lock(); }
+  void leave() { mutex.unlock(); }
+  void open() { mutex.unlock(); }
+  std::size_t waiting() const { return mutex.statistics().tasks_waiting; }
+};
+
+struct ReaderGate : WriterGate {
+  void enter() { mutex.lock_shared(); }
+  bool try_enter() { return mutex.try_lock_shared(); }
+  void leave() { mutex.unlock_shared(); }
+};
+
+struct ConditionGate {
+  std::shared_ptr<Mutex> mutex = std::make_shared<Mutex>();
+  ConditionVariable condition;
+
+  void enter() {
+    const auto outlives_the_wait = mutex;
+    const std::scoped_lock lock(*outlives_the_wait);
+    condition.wait(*outlives_the_wait);
+  }
+  void leave() {}
+  void open() { condition.notify_all(); }
+  std::size_t waiting() const { return condition.statistics().tasks_waiting; }
+};
+
+struct EventGate {
+  Event event;
+
+  void enter() { event.wait(); }
+  bool try_enter() const { return event.is_set(); }
+  void leave() {}
+  void open() { event.set(); }
+  std::size_t waiting() const { return event.statistics().tasks_waiting; }
+};
+
+struct LatchGate {
+  Latch latch{1};
+
+  void enter() { latch.wait(); }
+  bool try_enter() const { return latch.try_wait(); }
+  void leave() {}
+  void open() { latch.count_down(); }
+  std::size_t waiting() const { return latch.statistics().tasks_waiting; }
+};
+
+struct BarrierGate {
+  Barrier barrier{9};
+
+  void enter() { barrier.arrive_and_wait(); }
+  void leave() {}
+  void open() {
+    while (waiting() > 0) barrier.arrive_and_drop();
+  }
+  std::size_t waiting() const { return barrier.statistics().tasks_waiting; }
+};
+
+struct OnceGate {
+  Once once;
+  Event may_end;
+
+  OnceGate() {
+    spawn([this] { once.call([this] { may_end.wait(); }); });
+    yield();
+  }
+  void enter() {
+    once.call([] { FAIL("it is done by another"); });
+  }
+  bool try_enter() {
+    return once.try_call([] { FAIL("it is done by another"); });
+  }
+  void leave() {}
+  void open() {
+    may_end.set();
+    yield();
+  }
+  std::size_t waiting() const { return once.statistics().tasks_waiting; }
+};
+
+// A Once is opened by the fiber that runs its function, and by nobody else.
+#define WEFT_TEST_GATES_OF_ANYBODY                                                                \
+  LotGate, MutexGate, SemaphoreGate, WriterGate, ReaderGate, ConditionGate, EventGate, LatchGate, \
+      BarrierGate
+#define WEFT_TEST_GATES WEFT_TEST_GATES_OF_ANYBODY, OnceGate
 
 template <typename F>
 std::string outcome(F&& fn) {
@@ -163,6 +258,7 @@ TEST_CASE_TEMPLATE("who is cancelled before the wake passes it on to the next", 
     visitors.join();
   });
 
+  std::sort(trace.begin(), trace.end());
   CHECK(trace == Trace{"a cancelled", "b in"});
 }
 
@@ -200,7 +296,8 @@ TEST_CASE_TEMPLATE("a fiber that is cancelled already does not get in line", Gat
   CHECK(trace == Trace{"cancelled"});
 }
 
-TEST_CASE_TEMPLATE("waiters keep their context, and know who woke them", Gate, WEFT_TEST_GATES) {
+TEST_CASE_TEMPLATE("waiters keep their context, and know who woke them", Gate,
+                   WEFT_TEST_GATES_OF_ANYBODY) {
   const AsyncLocal<std::string> who;
   Trace trace;
 
@@ -222,7 +319,7 @@ TEST_CASE_TEMPLATE("waiters keep their context, and know who woke them", Gate, W
   CHECK(trace == Trace{"visitor by main"});
 }
 
-TEST_CASE_TEMPLATE("a callback may open", Gate, WEFT_TEST_GATES) {
+TEST_CASE_TEMPLATE("a callback may open", Gate, WEFT_TEST_GATES_OF_ANYBODY) {
   Trace trace;
 
   test::run([&] {
@@ -272,7 +369,8 @@ TEST_CASE_TEMPLATE("a callback cannot wait", Gate, WEFT_TEST_GATES) {
   });
 }
 
-TEST_CASE_TEMPLATE("destroying it ends the waits with a UsageError", Gate, WEFT_TEST_GATES) {
+TEST_CASE_TEMPLATE("destroying it ends the waits with a UsageError", Gate,
+                   WEFT_TEST_GATES_OF_ANYBODY) {
   Trace trace;
 
   test::run([&] {
@@ -287,7 +385,8 @@ TEST_CASE_TEMPLATE("destroying it ends the waits with a UsageError", Gate, WEFT_
   CHECK(trace[1].find("b ") == 0);
 }
 
-TEST_CASE_TEMPLATE("it may be destroyed as soon as nobody waits in it", Gate, WEFT_TEST_GATES) {
+TEST_CASE_TEMPLATE("it may be destroyed as soon as nobody waits in it", Gate,
+                   WEFT_TEST_GATES_OF_ANYBODY) {
   Trace trace;
 
   test::run([&] {
@@ -326,9 +425,11 @@ TEST_CASE_TEMPLATE("fibers of another loop cannot wait where one of this loop do
 TEST_CASE_TEMPLATE("a run that is stopped ends the waits", Gate, WEFT_TEST_GATES) {
   Trace trace;
 
+  std::optional<Gate> gate;  // until all fibers have ended
+
   test::run([&] {
-    Gate gate;
-    const Visitors<Gate> visitors(gate, trace, {"a", "b"});
+    gate.emplace();
+    const Visitors<Gate> visitors(*gate, trace, {"a", "b"});
     detail::EventLoop::current("stop").stop(nullptr);
     sleep_for(std::chrono::hours(1));
   });
@@ -337,19 +438,18 @@ TEST_CASE_TEMPLATE("a run that is stopped ends the waits", Gate, WEFT_TEST_GATES
   CHECK(trace == Trace{"a cancelled", "b cancelled"});
 }
 
-TEST_CASE_TEMPLATE("the non-waiting twin succeeds where nobody would wait", Gate,
-                   WEFT_TEST_TRY_GATES) {
-  test::run([&] {
+TEST_CASE_TEMPLATE("the non-waiting twin succeeds where nobody would wait", Gate, MutexGate,
+                   SemaphoreGate, WriterGate, ReaderGate, EventGate, LatchGate, OnceGate) {
+  test::run([] {
     Gate gate;
-    auto visitor = spawn([&] {
-      CHECK_FALSE(gate.try_enter());
-      yield();
-      CHECK(gate.try_enter());
-      gate.leave();
-    });
-    yield();
+    const auto try_it = [&] {
+      const bool is_in = gate.try_enter();
+      if (is_in) gate.leave();
+      return is_in;
+    };
+    CHECK_FALSE(spawn(try_it).join());
     gate.open();
-    visitor.join();
+    CHECK(spawn(try_it).join());
   });
 }
 
