@@ -152,8 +152,9 @@ bool check_may_release(const Holder& holder, const char* what) {
   const EventLoop& loop = EventLoop::current(what);
   if (loop.is_stopping()) return false;
   throw UsageError(std::string(what) + ": " +
-                   (self == nullptr ? "this callback" : describe(*self)) + " cannot let it go; " +
-                   (is_held ? describe_fiber(loop, holder.fiber) : "nobody") + " holds it");
+                   (self == nullptr ? "this callback" : describe(*self)) +
+                   " does not hold it; it is held by " +
+                   (is_held ? describe_fiber(loop, holder.fiber) : "nobody"));
 }
 
 }  // namespace detail

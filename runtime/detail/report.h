@@ -16,7 +16,7 @@ class Fiber;
 
 // "FIBER 7 'conn' (spawned at server.cpp:41)"
 std::string describe(const Fiber& fiber);
-// The same of a fiber of `loop`, which may have ended: "FIBER 7 (ended)".
+// The same of a fiber of `loop`, and whether it has ended.
 std::string describe_fiber(const EventLoop& loop, AsyncId id);
 
 void report(const Deadlock& deadlock) noexcept;

@@ -154,7 +154,7 @@ TEST_CASE("unlocking another fiber's mutex is an error that names both") {
 TEST_CASE("unlocking a mutex that nobody holds is an error") {
   test::run([] {
     Mutex mutex;
-    CHECK(says(complaint([&] { mutex.unlock(); }), "nobody holds it"));
+    CHECK(says(complaint([&] { mutex.unlock(); }), "held by nobody"));
     next_tick([&] { CHECK(says(complaint([&] { mutex.unlock(); }), "this callback")); });
     sleep_for(1ms);
   });
@@ -164,7 +164,7 @@ TEST_CASE("the owner that has ended is named as such") {
   test::run([] {
     Mutex mutex;
     spawn([&] { mutex.lock(); }).join();
-    CHECK(says(complaint([&] { mutex.unlock(); }), "(ended) holds it"));
+    CHECK(says(complaint([&] { mutex.unlock(); }), "which has ended"));
     set_immediate([&] { mutex.unlock(); });
     mutex.lock();
     mutex.unlock();
