@@ -1,3 +1,4 @@
+#include <weft/runtime/detail/parked.h>
 #include <weft/runtime/mutex.h>
 
 namespace weft {
@@ -24,7 +25,7 @@ void Mutex::lock_again(Fiber& self) noexcept {
 }
 
 void Mutex::unlock_slowly() {
-  if (!detail::check_may_release(holder_, "Mutex::unlock")) return;
+  if (!detail::may_release(holder_, "Mutex::unlock")) return;
   const Parked* const next = lot_.front();
   const AsyncId owner = next == nullptr ? 0 : next->id();
   lot_.unpark(1);
@@ -32,7 +33,7 @@ void Mutex::unlock_slowly() {
 }
 
 bool Mutex::refuse(const Fiber* self) const {
-  detail::check_may_own(self, "Mutex::try_lock");
+  detail::check_may_hold(self, "Mutex::try_lock");
   detail::check_may_wait_for(holder_, *self, "Mutex::try_lock");
   return false;
 }

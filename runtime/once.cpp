@@ -1,3 +1,4 @@
+#include <weft/runtime/detail/parked.h>
 #include <weft/runtime/once.h>
 
 namespace weft {

@@ -17,7 +17,8 @@
 #include <utility>
 
 #include <weft/ctx/async_id.h>
-#include <weft/runtime/detail/parked.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/holder.h>
 #include <weft/runtime/parking_lot.h>
 
 namespace weft {

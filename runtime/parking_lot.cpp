@@ -3,9 +3,7 @@
 #include <system_error>
 
 #include <weft/ctx/error.h>
-#include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/parked.h>
-#include <weft/runtime/detail/report.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/parking_lot.h>
 
@@ -120,41 +118,6 @@ void Parked::raise() const {
   }
   if (outcome == Outcome::kCancelled || is_cancel_due(fiber)) throw Cancelled();
   throw std::system_error(std::make_error_code(std::errc::operation_canceled), what);
-}
-
-namespace {
-
-constexpr int kLoopBits = 48;  // an id has its loop's number above these
-
-}  // namespace
-
-void check_may_own(const Fiber* self, const char* what) {
-  if (self != nullptr) return;
-  EventLoop::current(what);
-  throw UsageError(std::string(what) +
-                   ": a callback cannot own it; spawn() a fiber, or use a Semaphore");
-}
-
-void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what) {
-  if (holder.fiber == self.resource.async_id()) {
-    throw UsageError(std::string(what) + ": " + describe(self) +
-                     " holds it already and would wait for itself");
-  }
-  if (holder.fiber != 0 && holder.fiber >> kLoopBits != self.resource.async_id() >> kLoopBits) {
-    throw UsageError(std::string(what) + ": a fiber of another loop holds it; it is for one loop");
-  }
-}
-
-bool check_may_release(const Holder& holder, const char* what) {
-  const Fiber* const self = runtime_thread.fiber;
-  const bool is_held = holder.fiber != 0;
-  if (is_held && (self == nullptr || holder.fiber == self->resource.async_id())) return true;
-  const EventLoop& loop = EventLoop::current(what);
-  if (loop.is_stopping()) return false;
-  throw UsageError(std::string(what) + ": " +
-                   (self == nullptr ? "this callback" : describe(*self)) +
-                   " does not hold it; it is held by " +
-                   (is_held ? describe_fiber(loop, holder.fiber) : "nobody"));
 }
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/parked.h>
 #include <weft/runtime/shared_mutex.h>
 
 namespace weft {
@@ -40,13 +41,13 @@ void SharedMutex::admit() {
 }
 
 void SharedMutex::unlock() {
-  if (!detail::check_may_release(holder_, "SharedMutex::unlock")) return;
+  if (!detail::may_release(holder_, "SharedMutex::unlock")) return;
   holder_.fiber = 0;
   admit();
 }
 
 bool SharedMutex::refuse(const Fiber* self, const char* what) const {
-  detail::check_may_own(self, what);
+  detail::check_may_hold(self, what);
   detail::check_may_wait_for(holder_, *self, what);
   return false;
 }

@@ -17,10 +17,15 @@
 #include <cstddef>
 
 #include <weft/ctx/async_id.h>
-#include <weft/runtime/detail/parked.h>
+#include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/holder.h>
 #include <weft/runtime/parking_lot.h>
 
 namespace weft {
+
+namespace detail {
+struct Parked;
+}
 
 class SharedMutex {
  public:

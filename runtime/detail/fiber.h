@@ -58,7 +58,7 @@ struct Wait {
   bool is_over = false;
   bool was_aborted = false;
   const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
-  const Holder* held = nullptr;  // what a fiber must let go of first (parked.h); null: nothing
+  const Holder* held = nullptr;  // what a fiber must let go of first (holder.h); null: nothing
 };
 
 class Fiber : public Runnable {

@@ -1,8 +1,6 @@
 // Parked: the place of one fiber in a ParkingLot; lives on its stack.
 #pragma once
 
-#include <cstddef>
-
 #include <weft/ctx/async_id.h>
 #include <weft/runtime/detail/fiber.h>
 
@@ -11,14 +9,6 @@ namespace weft {
 class ParkingLot;
 
 namespace detail {
-
-// Who holds what others wait for, for errors and reports. The first member of its
-// primitive, so that the address names that.
-struct Holder {
-  const char* name = nullptr;  // the user's, of the primitive; null: none
-  AsyncId fiber = 0;           // 0: nobody, or readers
-  std::size_t readers = 0;
-};
 
 struct Parked : Wait {
   enum class Outcome : unsigned char {
@@ -59,18 +49,6 @@ struct Parked : Wait {
  private:
   [[noreturn]] void raise() const;
 };
-
-// What primitives that a fiber holds check; `what` is the call.
-
-// Errors: UsageError when `self`, who wants to hold it, is no fiber.
-void check_may_own(const Fiber* self, const char* what);
-
-// Errors: UsageError when `self` holds it already, or a fiber of another loop does.
-void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what);
-
-// Whether the running fiber or callback may let go of it: false for others while a run is being
-// stopped. Errors: UsageError, which names both, when another fiber is running or nobody holds it.
-bool check_may_release(const Holder& holder, const char* what);
 
 }  // namespace detail
 }  // namespace weft

@@ -5,8 +5,8 @@
 
 #include <weft/ctx/detail/describe_exception.h>
 #include <weft/runtime/detail/handle.h>
+#include <weft/runtime/detail/holder.h>
 #include <weft/runtime/detail/loop.h>
-#include <weft/runtime/detail/parked.h>
 #include <weft/runtime/detail/report.h>
 
 namespace weft::detail {

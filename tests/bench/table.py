@@ -19,6 +19,7 @@ TARGETS = {
     ("timer arm + cancel, 1 M held", "weft set_timeout + clear"): "<= 0.03 x uv_timer",
     ("fire 1 M timers", "weft wheel"): "<= 0.15 x uv_timer",
     ("fire 1 M timers", "weft set_timeout"): "<= 0.15 x uv_timer",
+    ("mutex lock + unlock, free", "weft"): "<= 3 ns",
     ("AsyncLocal get, 1 local", "weft"): "<= 1.5 ns",
     ("AsyncLocal get, 8 locals", "weft"): "<= 1.5 ns",
     ("AsyncLocal get, 16 locals", "weft"): "<= 1.5 ns",

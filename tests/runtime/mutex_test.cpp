@@ -155,7 +155,7 @@ TEST_CASE("unlocking a mutex that nobody holds is an error") {
   test::run([] {
     Mutex mutex;
     CHECK(says(complaint([&] { mutex.unlock(); }), "held by nobody"));
-    next_tick([&] { CHECK(says(complaint([&] { mutex.unlock(); }), "this callback")); });
+    next_tick([&] { CHECK(says(complaint([&] { mutex.unlock(); }), "a callback cannot let go")); });
     sleep_for(1ms);
   });
 }
@@ -186,9 +186,9 @@ TEST_CASE("a callback cannot lock, but may unlock for the owner") {
     Mutex mutex;
     mutex.lock();
     set_immediate([&] {
-      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot own"));
+      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot hold"));
       mutex.unlock();
-      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot own"));
+      CHECK(says(complaint([&] { return mutex.try_lock(); }), "a callback cannot hold"));
     });
     auto waiter = spawn([&] {
       const std::scoped_lock lock(mutex);
