@@ -5,13 +5,16 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include <weft/ctx/async_local.h>
+#include <weft/ctx/async_resource.h>
 #include <weft/ctx/error.h>
+#include <weft/ctx/hooks.h>
 #include <weft/runtime/barrier.h>
 #include <weft/runtime/condition_variable.h>
 #include <weft/runtime/detail/loop.h>
@@ -29,6 +32,7 @@
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/hook_recorder.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -36,6 +40,7 @@ namespace {
 
 using test::seen;
 using test::Trace;
+using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/sync_rules");
 
@@ -202,6 +207,11 @@ class Visitors {
 };
 
 TEST_CASE_TEMPLATE("waiters go on in the order they came", Gate, WEFT_TEST_GATES) {
+  std::optional<test::HookRecorder> hooks;
+  SUBCASE("without hooks") {}
+  SUBCASE("while hooks listen") {
+    hooks.emplace();
+  }
   Trace trace;
 
   test::run([&] {
@@ -296,6 +306,24 @@ TEST_CASE_TEMPLATE("a fiber that is cancelled already does not get in line", Gat
   CHECK(trace == Trace{"cancelled"});
 }
 
+TEST_CASE_TEMPLATE(
+    "a call that need not wait ends a cancelled fiber and refuses a callback all the same", Gate,
+    WEFT_TEST_GATES) {
+  Trace trace;
+
+  test::run([&] {
+    Gate gate;
+    gate.open();
+    auto task = spawn([&] { trace.push_back(outcome([&] { gate.enter(); })); });
+    task.cancel();
+    task.join();
+    next_tick([&] { CHECK_THROWS_AS(gate.enter(), UsageError); });
+    sleep_for(1ms);
+  });
+
+  CHECK(trace == Trace{"cancelled"});
+}
+
 TEST_CASE_TEMPLATE("waiters keep their context, and know who woke them", Gate,
                    WEFT_TEST_GATES_OF_ANYBODY) {
   const AsyncLocal<std::string> who;
@@ -357,14 +385,19 @@ TEST_CASE_TEMPLATE("statistics count the waiters", Gate, WEFT_TEST_GATES) {
   });
 }
 
-TEST_CASE_TEMPLATE("a callback cannot wait", Gate, WEFT_TEST_GATES) {
-  Trace trace;
-
-  test::run([&] {
+TEST_CASE_TEMPLATE("a callback cannot wait, and a hook neither", Gate, WEFT_TEST_GATES) {
+  test::run([] {
     Gate gate;
     next_tick([&] { CHECK_THROWS_AS(gate.enter(), UsageError); });
-    yield();
-    sleep_for(std::chrono::milliseconds(1));
+    sleep_for(1ms);
+    bool refused = false;
+    auto hook = create_hook({.init = [&](AsyncId, std::string_view, AsyncId, AsyncResource&) {
+      refused = outcome([&] { gate.enter(); }).find("a hook cannot wait") != std::string::npos;
+    }});
+    hook.enable();
+    const AsyncResource seen_by_the_hook("JOB");
+    hook.disable();
+    CHECK(refused);
     gate.open();
   });
 }
@@ -431,7 +464,7 @@ TEST_CASE_TEMPLATE("a run that is stopped ends the waits", Gate, WEFT_TEST_GATES
     gate.emplace();
     const Visitors<Gate> visitors(*gate, trace, {"a", "b"});
     detail::EventLoop::current("stop").stop(nullptr);
-    sleep_for(std::chrono::hours(1));
+    sleep_for(1h);
   });
 
   std::sort(trace.begin(), trace.end());  // the order of their ends is nobody's
