@@ -5,6 +5,7 @@
 #include <weft/runtime/await.h>
 #include <weft/runtime/barrier.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/channel.h>
 #include <weft/runtime/combinators.h>
 #include <weft/runtime/condition_variable.h>
 #include <weft/runtime/error.h>
