@@ -9,6 +9,7 @@ import statistics
 TARGETS = {
     ("yield round trip", "weft"): "<= 1.25 x jump_fcontext",
     ("spawn + join", "weft"): "<= 0.15 x Boost.Fiber pooled",
+    ("channel round trip", "weft, two rendezvous"): "<= 1.5 x weft yield",
     ("first use of a guarded stack", "weft"): "<= 4000 ns",
     ("sleeping fiber", "weft, 1,000,000"): "<= 4505.6 B",
     ("timer arm + cancel, 10 k held", "weft wheel"): "<= 0.25 x uv_timer",
