@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <type_traits>
@@ -39,6 +40,10 @@ struct RunOptions {
 
   // How many fibers and microtasks run before the loop looks for I/O again.
   unsigned resume_budget = 1024;
+
+  // Begins the sequence by which select() picks among cases that are ready. It is the
+  // same in every run, so that a run can be repeated; give entropy to vary it.
+  std::uint64_t select_seed = 0;
 };
 
 namespace detail {

@@ -20,6 +20,7 @@
 #include <weft/runtime/result.h>
 #include <weft/runtime/retry.h>
 #include <weft/runtime/run.h>
+#include <weft/runtime/select.h>
 #include <weft/runtime/semaphore.h>
 #include <weft/runtime/shared_mutex.h>
 #include <weft/runtime/source_location.h>

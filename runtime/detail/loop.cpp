@@ -358,6 +358,14 @@ void EventLoop::advance_virtual_clock() noexcept {
   timers_.run_due();
 }
 
+// splitmix64, which takes any seed. The bias of the remainder is 2^-60 for a few cases.
+std::uint64_t EventLoop::pick(std::uint64_t bound) noexcept {
+  std::uint64_t mixed = random_state_ += 0x9e37'79b9'7f4a'7c15;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58'476d'1ce4'e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d0'49bb'1331'11eb;
+  return (mixed ^ (mixed >> 31)) % bound;
+}
+
 std::uint64_t EventLoop::now_ms() const noexcept {
   return timers_.now_ms();
 }

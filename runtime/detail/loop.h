@@ -173,6 +173,8 @@ class EventLoop {
   void add_rejected(Job& promise) noexcept;
   Immediates& immediates() noexcept { return immediates_; }
   Timers& timers() noexcept { return timers_; }
+  // A number below `bound`, from the sequence that RunOptions::select_seed begins.
+  std::uint64_t pick(std::uint64_t bound) noexcept;
   // The time of this turn, milliseconds since the loop began.
   std::uint64_t now_ms() const noexcept;
   // Runs ticks, then microtasks and ready fibers; what runs meanwhile does not begin another.
@@ -254,6 +256,7 @@ class EventLoop {
   uv_loop_t own_uv_;  // unused when the caller owns the loop
   uv_loop_t* uv_;
   RunOptions options_;
+  std::uint64_t random_state_ = options_.select_seed;
   Clock clock_;
   IdSource ids_;
   Execution execution_;  // of the loop's own stack: no resource, the empty frame

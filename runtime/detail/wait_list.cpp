@@ -43,7 +43,7 @@ void SoleWait::raise_unserved() {
   detail::raise_unserved(*self, what);
 }
 
-void raise_unserved(const Fiber& self, const char* what) {
+void raise_unserved(Fiber& self, const char* what) {
   if (is_cancel_due(self)) throw Cancelled();
   uv_error(UV_ECANCELED, what).raise();
 }

@@ -109,7 +109,7 @@ struct SoleWait : Wait, Waiter {
 
 // Throws what the wait of `self` ends with when nobody served it: Cancelled; inside a
 // destructor, while the run ends, std::errc::operation_canceled.
-[[noreturn]] void raise_unserved(const Fiber& self, const char* what);
+[[noreturn]] void raise_unserved(Fiber& self, const char* what);
 // Throws std::errc::broken_pipe, as a stream does whose other end is gone.
 [[noreturn]] void raise_closed(const char* what);
 
