@@ -30,7 +30,12 @@ bool RemoteQueue::add_keeper() {
 void RemoteQueue::remove_keeper() noexcept {
   const std::scoped_lock lock(mutex_);
   --keepers_;
-  if (loop_ != nullptr) uv_async_send(&async_);
+  if (loop_ == nullptr) return;
+  if (loop_ != EventLoop::current_or_null()) {
+    uv_async_send(&async_);
+  } else if (keepers_ == 0) {
+    uv_unref(handle());
+  }
 }
 
 void RemoteQueue::open() {
