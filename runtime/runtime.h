@@ -17,6 +17,7 @@
 #include <weft/runtime/once.h>
 #include <weft/runtime/parking_lot.h>
 #include <weft/runtime/promise.h>
+#include <weft/runtime/queue.h>
 #include <weft/runtime/result.h>
 #include <weft/runtime/retry.h>
 #include <weft/runtime/run.h>

@@ -17,7 +17,7 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
   ~Ring() {
-    for (; size_ > 0; --size_) std::destroy_at(take_first());
+    clear();
     if (slots_ != nullptr) std::allocator<T>().deallocate(slots_, capacity_);
   }
 
@@ -25,6 +25,16 @@ class Ring {
   bool is_full() const noexcept { return size_ == capacity_; }
   std::size_t size() const noexcept { return size_; }
   std::size_t capacity() const noexcept { return capacity_; }
+
+  void swap(Ring& other) noexcept {
+    std::swap(slots_, other.slots_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(first_, other.first_);
+    std::swap(size_, other.size_);
+  }
+  void clear() noexcept {
+    for (; size_ > 0; --size_) std::destroy_at(take_first());
+  }
 
   // Into a ring that is not full.
   void push(T&& value) noexcept {
