@@ -26,6 +26,7 @@ SKIPPED = 77  # what Meson takes for a test that could not run
 COUNTED = [
     ("runtime_switch_bench", "yield round trip", "weft", None, 130),
     ("runtime_spawn_bench", "spawn + join", "weft", None, 300),
+    ("runtime_channel_bench", "channel round trip", "weft", None, None),
     ("runtime_timer_bench", "timer arm + cancel, 10 k held", "weft wheel", "loop", 60),
     ("runtime_timer_bench", "timer arm + cancel, 10 k held", "weft set_timeout + clear", "loop",
      None),

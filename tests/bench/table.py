@@ -9,7 +9,11 @@ import statistics
 TARGETS = {
     ("yield round trip", "weft"): "<= 1.25 x jump_fcontext",
     ("spawn + join", "weft"): "<= 0.15 x Boost.Fiber pooled",
-    ("channel round trip", "weft, two rendezvous"): "<= 1.5 x weft yield",
+    ("channel round trip", "weft"): "<= 1.5 x weft yield",
+    ("channel stream, room for 128", "weft"): "<= 0.3 x Go",
+    ("channel stream, room for 128", "weft select"): "<= 0.3 x Go select",
+    ("channel stream, rendezvous", "weft"): "<= 0.3 x Go",
+    ("channel stream, rendezvous", "weft select"): "<= 0.3 x Go select",
     ("first use of a guarded stack", "weft"): "<= 4000 ns",
     ("sleeping fiber", "weft, 1,000,000"): "<= 4505.6 B",
     ("timer arm + cancel, 10 k held", "weft wheel"): "<= 0.25 x uv_timer",
