@@ -112,6 +112,17 @@ TEST_CASE("a cancelled connect leaves nothing open, by address and by name") {
   });
 }
 
+// Reads all that the peer sends, then answers and closes.
+void answer(TcpListener& listener) {
+  auto peer = listener.accept();
+  while (read_some(peer) != 0) {
+  }
+  peer.write("reply");
+  peer.shutdown();
+  peer.close();
+  peer.wait_closed();
+}
+
 TEST_CASE("a conversation over TCP can be cancelled anywhere") {
   const char* host = "";
   SUBCASE("by address") {
@@ -122,29 +133,20 @@ TEST_CASE("a conversation over TCP can be cancelled anywhere") {
   }
   int cuts = 0;
 
-  const int points = cancel_sweep(
-      [&] {
-        auto listener = TcpListener::bind("127.0.0.1", 0);
-        task_group([&](TaskGroup& group) {
-          group.spawn([&] {
-            auto peer = listener.accept();
-            while (read_some(peer) != 0) {
-            }
-            peer.write("reply");
-            peer.shutdown();
-            peer.close();
-            peer.wait_closed();
-          });
-          auto client = TcpStream::connect(host, listener.address().port());
-          client.write(std::string(std::size_t{1} << 18, 'x'));
-          client.shutdown();
-          while (read_some(client) != 0) {
-          }
-        });
-        listener.close();
-        listener.wait_closed();
-      },
-      cuts);
+  const auto conversation = [&] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    task_group([&](TaskGroup& group) {
+      group.spawn([&] { answer(listener); });
+      auto client = TcpStream::connect(host, listener.address().port());
+      client.write(std::string(std::size_t{1} << 18, 'x'));
+      client.shutdown();
+      while (read_some(client) != 0) {
+      }
+    });
+    listener.close();
+    listener.wait_closed();
+  };
+  const int points = cancel_sweep(conversation, cuts);
 
   CHECK(points >= 8);
   CHECK(cuts >= points);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -205,14 +206,12 @@ TEST_CASE("map_concurrent keeps the order and never runs more than the limit at 
 
   test::run([&] {
     const auto began = now();
-    const std::vector<int> times = {4, 1, 3, 2};
-    const auto results = map_concurrent(times, limit, [&](int time) {
+    const auto results = map_concurrent(std::vector{4, 1, 3, 2}, limit, [&](int time) {
       most = std::max(most, ++running);
       sleep_for(std::chrono::milliseconds(time));
       --running;
       return std::to_string(time);
     });
-
     CHECK(results == std::vector<std::string>{"4", "1", "3", "2"});
     CHECK(now() - began == takes);
   });
