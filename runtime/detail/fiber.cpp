@@ -68,7 +68,7 @@ bool drop_shared_frame(Fiber& self) noexcept {
 
 // The last events of the fiber and the end of what it owns.
 [[gnu::noinline]] void end_body(Fiber& self) noexcept {
-  const bool in_group = (self.end_duties & Fiber::kInGroup) != 0;
+  const bool in_group = self.is_in_group();
   if (self.failure != nullptr && in_group) {
     self.failure->is_delivered = true;
     group_of(self).failed(self.failure->error);
@@ -86,7 +86,7 @@ bool drop_shared_frame(Fiber& self) noexcept {
 
 // An end like any other, without a result.
 [[gnu::noinline]] void end_cancelled(const Fiber& self) noexcept {
-  if ((self.end_duties & Fiber::kInGroup) != 0) group_of(self).ended_cancelled();
+  if (self.is_in_group()) group_of(self).ended_cancelled();
 }
 
 void run_body(Fiber& self) noexcept {
@@ -103,8 +103,8 @@ void run_body(Fiber& self) noexcept {
         new Fiber::Failure{std::current_exception(), FrameRef::share(self.execution.frame)});
     self.is_ordinary = false;
   }
-  const bool is_quiet =
-      thread_state.hook_mask == 0 && self.end_duties == 0 && drop_shared_frame(self);
+  const bool is_quiet = thread_state.hook_mask == 0 && self.end_duties == Fiber::EndDuties{} &&
+                        drop_shared_frame(self);
   if (is_quiet) [[likely]] {
     ResourceAccess::end_unheard(self.resource);
   } else {
@@ -203,7 +203,7 @@ template <bool kQuietly>
                                            const SourceLocation& spawned_at, FrameRef frame) {
   fiber.state = Fiber::State::kRunnable;
   fiber.attention = 0;
-  fiber.end_duties = 0;
+  fiber.end_duties = {};
   fiber.was_joined = false;
   fiber.body = &body;
   fiber.spawned_at = spawned_at;
@@ -266,7 +266,7 @@ namespace {
 
 void detach(Fiber& fiber) noexcept {
   if (!fiber.has_ended()) {
-    fiber.end_duties |= Fiber::kDetached;
+    fiber.add_duty(Fiber::kDetached);
     return;
   }
   if (!fiber.is_ordinary || fiber.body->discard != nullptr) return detach_slowly(fiber);

@@ -78,9 +78,9 @@ class Fiber : public Runnable {
     kAbortPending = 16,    // its wait is about to be aborted
   };
 
-  enum EndDuty : unsigned char {
-    kDetached = 1,  // no Task refers to it: the record dies with the function
-    kInGroup = 2,   // it is a member of a task group: group_of()
+  enum EndDuties : unsigned char {  // bits
+    kDetached = 1,                  // no Task refers to it: the record dies with the function
+    kInGroup = 2,                   // it is a member of a task group: group_of()
   };
 
   // What a typed fiber does (typed_fiber.h): run calls the function and keeps its
@@ -105,12 +105,15 @@ class Fiber : public Runnable {
   bool has_ended() const noexcept { return state >= State::kEnded; }
   bool is_cancel_requested() const noexcept { return (attention & kCancelRequested) != 0; }
   bool is_detached() const noexcept { return (end_duties & kDetached) != 0; }
+  bool is_in_group() const noexcept { return (end_duties & kInGroup) != 0; }
+  void add_duty(EndDuties duty) noexcept { end_duties = EndDuties(end_duties | duty); }
+  void remove_duty(EndDuties duty) noexcept { end_duties = EndDuties(end_duties & ~duty); }
   // The loop's and fiber.cpp's; nobody else writes them.
   State state = State::kRunnable;
   // What to look at when it runs again, as one byte: a switch tests it once.
   unsigned char attention = 0;
-  unsigned char end_duties = 0;  // EndDuty
-  bool was_joined = false;       // somebody took the result or the error
+  EndDuties end_duties{};   // no plain byte, which the compiler must take for anything's alias
+  bool was_joined = false;  // somebody took the result or the error
   // Its record and stack may be used again as they are: it was spawned without
   // options and with a small payload, did not fail, and its loop lives.
   bool is_ordinary = true;

@@ -8,7 +8,7 @@
 namespace weft::detail {
 
 void Group::add(Fiber& fiber) noexcept {
-  fiber.end_duties |= Fiber::kInGroup;
+  fiber.add_duty(Fiber::kInGroup);
   fiber.previous_member = last_;
   fiber.next_member = nullptr;
   (last_ == nullptr ? first_ : last_->next_member) = &fiber;
@@ -29,7 +29,7 @@ void Group::ended_cancelled() noexcept {
 }
 
 void Group::remove(Fiber& fiber) noexcept {
-  fiber.end_duties &= static_cast<unsigned char>(~Fiber::kInGroup);
+  fiber.remove_duty(Fiber::kInGroup);
   Fiber* const before = fiber.previous_member;
   Fiber* const after = fiber.next_member;
   (before == nullptr ? first_ : before->next_member) = after;

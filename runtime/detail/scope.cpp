@@ -58,10 +58,12 @@ void update_view(Scope& scope) noexcept {
 }
 
 bool is_abortable(const Fiber& fiber) noexcept {
+  if (!fiber.is_cancel_requested() || fiber.state != Fiber::State::kParked) return false;
+  if (fiber.wait->is_over || fiber.wait->abort == nullptr) return false;
   // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
-  return fiber.is_cancel_requested() && fiber.state == Fiber::State::kParked &&
-         fiber.wait != nullptr && !fiber.wait->is_over && fiber.wait->abort != nullptr &&
-         fiber.context.exceptions.uncaught == 0;
+  // A hook may be running on the stack that the fiber is about to leave.
+  const bool is_leaving = thread_state.execution == &fiber.execution;
+  return (is_leaving ? *runtime_thread.exceptions : fiber.context.exceptions).uncaught == 0;
 }
 
 // Brings the bit of `fiber` up to date. Where it goes, only the running fiber loses it at

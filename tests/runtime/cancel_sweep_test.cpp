@@ -220,6 +220,30 @@ TEST_CASE("destructors that wait can be cancelled around anywhere") {
       4);
 }
 
+TEST_CASE("a wait in a destructor that unwinds is never cancelled") {
+  struct WaitsAtEnd {
+    int& cleaned_up;
+    ~WaitsAtEnd() {
+      sleep_for(1ms);
+      ++cleaned_up;
+    }
+  };
+  int begun = 0;
+  int cleaned_up = 0;
+  sweep(
+      [&] {
+        ignore_errors([&] {
+          ++begun;
+          const WaitsAtEnd cleanup{cleaned_up};
+          throw std::runtime_error("unwinds");
+        });
+        yield();
+      },
+      2);
+
+  CHECK(cleaned_up == begun);
+}
+
 TEST_CASE("combinators can be cancelled anywhere") {
   sweep(
       [] {

@@ -213,17 +213,34 @@ TEST_CASE("the error of a joined task counts once, and also reaches joiners outs
 
 TEST_CASE("a body that joins a failing task is cancelled, not told twice") {
   Trace trace;
+  Trace texts;
 
   test::run([&] {
-    trace = errors_of([&] {
+    texts = errors_of([&] {
       task_group([&](TaskGroup& group) {
         auto task = group.spawn([] { fail("broken"); });
-        task.join();
+        trace.push_back(outcome([&] { task.join(); }));
       });
     });
   });
 
-  CHECK(trace == Trace{"broken"});
+  CHECK(trace == Trace{"cancelled"});
+  CHECK(texts == Trace{"broken"});
+}
+
+TEST_CASE("an error that the body rethrows from a join counts once") {
+  Trace texts;
+
+  test::run([&] {
+    texts = errors_of([] {
+      task_group([](TaskGroup& group) {
+        auto task = group.spawn([] { fail("broken"); });
+        shielded([&] { task.join(); });
+      });
+    });
+  });
+
+  CHECK(texts == Trace{"broken"});
 }
 
 TEST_SUITE_END();
