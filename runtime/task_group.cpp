@@ -9,13 +9,23 @@
 namespace weft {
 namespace {
 
+std::string describe(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const GroupError& group) {  // says itself what it is
+    return group.what();
+  } catch (...) {
+    return detail::describe_current_exception();
+  }
+}
+
 std::string describe(const std::vector<std::exception_ptr>& errors) {
   std::string text = errors.size() == 1
                          ? "a task of a group failed:"
                          : std::to_string(errors.size()) + " tasks of a group failed:";
   for (const std::exception_ptr& error : errors) {
     text += "\n  ";
-    for (const char c : detail::describe_exception(error)) {
+    for (const char c : describe(error)) {
       text += c;
       if (c == '\n') text += "  ";
     }

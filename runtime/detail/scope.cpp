@@ -10,8 +10,6 @@
 namespace weft::detail {
 namespace {
 
-const LocalId local_id = acquire_local();
-
 // Fibers whose waits are to be aborted, in order.
 struct AbortQueue {
   Fiber* first = nullptr;
@@ -164,14 +162,16 @@ void disarm(Scope& scope) noexcept {
 
 }  // namespace
 
+// On first use: a program without scopes keeps the slot out of its frames.
 LocalId scope_local() noexcept {
-  return local_id;
+  static const LocalId id = acquire_local();
+  return id;
 }
 
 ScopeView* current_view() noexcept {
   const Execution* const execution = thread_state.execution;
   if (execution == nullptr || execution->frame == nullptr) return nullptr;
-  const Frame::Entry* const entry = execution->frame->find(local_id);
+  const Frame::Entry* const entry = execution->frame->find(scope_local());
   return entry == nullptr ? nullptr : static_cast<ScopeView*>(entry->value);
 }
 
@@ -211,7 +211,7 @@ bool is_own_cancel(const Scope& scope) noexcept {
 }
 
 ScopeEntry::ScopeEntry(Scope& scope, const char* what)
-    : scope_(prepare(scope, what)), context_(local_id, scope.view = new ScopeView) {
+    : scope_(prepare(scope, what)), context_(scope_local(), scope.view = new ScopeView) {
   Fiber& self = *runtime_thread.fiber;
   scope.was_entered = true;
   scope.owner = &self;

@@ -539,9 +539,11 @@ TEST_CASE("an abort that cancels another scope cancels that one too") {
       trace.push_back("second over");
     });
     yield();
+    const auto began = now();
     first.cancel();
     a.join();
     b.join();
+    CHECK(now() == began);
   });
 
   CHECK(trace == Trace{"abort", "first over", "second over"});
