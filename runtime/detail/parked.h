@@ -18,7 +18,10 @@ struct Parked : Wait {
     kLotGone,    // the lot was destroyed
   };
 
-  Parked(Fiber& self, const char* waits_in) : Wait{waits_in}, fiber(self) { abort = &leave; }
+  Parked(Fiber& self, const char* waits_in) : fiber(self) {
+    what = waits_in;
+    abort = &leave;
+  }
   Parked(const Parked&) = delete;
   Parked& operator=(const Parked&) = delete;
 

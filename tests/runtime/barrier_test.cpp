@@ -23,6 +23,7 @@ TEST_CASE("nobody begins a phase before all have ended the one before") {
   test::run([&] {
     Barrier barrier(3);
     std::vector<Task<void>> tasks;
+    tasks.reserve(3);
     for (const std::string name : {"a", "b", "c"}) {
       tasks.push_back(spawn([&barrier, &trace, name] {
         for (const std::string phase : {"1", "2"}) {

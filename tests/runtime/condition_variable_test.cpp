@@ -31,6 +31,7 @@ TEST_SUITE_BEGIN("runtime/condition_variable");
 std::vector<Task<void>> waiters(Mutex& mutex, ConditionVariable& changed, Trace& trace,
                                 const std::vector<std::string>& names) {
   std::vector<Task<void>> tasks;
+  tasks.reserve(names.size());
   for (const std::string& name : names) {
     tasks.push_back(spawn([&mutex, &changed, &trace, name] {
       const std::scoped_lock lock(mutex);

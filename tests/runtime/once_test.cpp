@@ -24,7 +24,7 @@ TEST_SUITE_BEGIN("runtime/once");
 
 // A fiber that calls `once` with `fn`, which writes `name`, and writes when it goes on.
 template <typename F>
-Task<void> call_on_fiber(Once& once, Trace& trace, std::string name, F fn) {
+Task<void> call_on_fiber(Once& once, Trace& trace, const std::string& name, F fn) {
   return spawn([&once, &trace, name, fn] {
     try {
       once.call([&] {

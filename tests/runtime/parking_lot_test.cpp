@@ -21,6 +21,7 @@ TEST_SUITE_BEGIN("runtime/parking_lot");
 std::vector<Task<void>> park_in(ParkingLot& lot, Trace& trace,
                                 const std::vector<std::string>& names) {
   std::vector<Task<void>> tasks;
+  tasks.reserve(names.size());
   for (const std::string& name : names) {
     tasks.push_back(spawn([&lot, &trace, name] {
       try {

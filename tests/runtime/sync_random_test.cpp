@@ -117,6 +117,7 @@ TEST_CASE_TEMPLATE("whoever is cancelled whenever, the others get in and the roo
       Random random(seed);
       Room room;
       std::vector<Task<void>> visitors;
+      visitors.reserve(12);
       for (int i = 0; i < 12; ++i) {
         visitors.push_back(spawn([&] {
           for (int visit = 0; visit < 4; ++visit) {

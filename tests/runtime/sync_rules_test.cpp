@@ -184,13 +184,15 @@ template <typename Gate>
 class Visitors {
  public:
   Visitors(Gate& gate, Trace& trace, const std::vector<std::string>& names) {
+    tasks_.reserve(names.size());
     for (const std::string& name : names) {
       tasks_.push_back(spawn([&gate, &trace, name] {
+        const auto say = [&](const std::string& what) { trace.push_back(name + what); };
         const std::string how = outcome([&] { gate.enter(); });
-        trace.push_back(name + " " + how);
+        say(" " + how);
         if (how != "in") return;
         const std::string then = outcome([] { yield(); });
-        if (then != "in") trace.push_back(name + " then " + then);
+        if (then != "in") say(" then " + then);
         gate.leave();
       }));
     }
