@@ -29,6 +29,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/runtime/detail/drain_iterator.h>
 #include <weft/runtime/detail/ring.h>
 #include <weft/runtime/detail/wait_list.h>
 
@@ -82,7 +83,7 @@ class Channel {
   //           returns it, and the next wait throws Cancelled.
   std::optional<T> receive() {
     std::optional<T> value;
-    receive_into(value);
+    pull(value);
     return value;
   }
 
@@ -124,36 +125,16 @@ class Channel {
     return {size(), capacity(), senders_.size(), receivers_.size(), is_closed_};
   }
 
-  // For `for (T& value : channel)`: receives until the channel is closed and drained.
-  class Iterator {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-
-    explicit Iterator(Channel& channel) : channel_(&channel) { channel_->receive_into(value_); }
-    T& operator*() const noexcept { return *value_; }
-    // Suspends: as receive().
-    Iterator& operator++() {
-      value_.reset();
-      channel_->receive_into(value_);
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& at, std::default_sentinel_t) noexcept {
-      return !at.value_.has_value();
-    }
-
-   private:
-    Channel* channel_;
-    mutable std::optional<T> value_;  // an input iterator's * is const
-  };
+  // `for (T& value : channel)` receives until the channel is closed and drained.
+  //
   // Context:  fiber
   // Suspends: as receive().
-  Iterator begin() { return Iterator(*this); }
+  auto begin() { return detail::DrainIterator<Channel, T>(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   friend struct detail::ChannelAccess;
+  friend class detail::DrainIterator<Channel, T>;
 
   // False when it would have to wait. Somebody who receives tells that it is open.
   bool put(T& value) {
@@ -188,7 +169,7 @@ class Channel {
     detail::serve(sender, Waiter::State::kServed);
   }
 
-  void receive_into(std::optional<T>& into) {
+  void pull(std::optional<T>& into) {
     detail::Fiber& self = detail::fiber_that_may_wait("channel receive");
     if (!take(into) && !is_closed_) wait_to_receive(self, into);
   }

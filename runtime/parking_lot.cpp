@@ -116,7 +116,7 @@ void Parked::raise() const {
     throw UsageError(std::string(what) +
                      ": what this fiber waited for was destroyed; it must outlive its waiters");
   }
-  if (outcome == Outcome::kCancelled || is_cancel_due(fiber)) throw Cancelled();
+  if (outcome == Outcome::kCancelled || is_cancel_due(fiber)) raise_cancelled(fiber);
   throw std::system_error(std::make_error_code(std::errc::operation_canceled), what);
 }
 

@@ -23,9 +23,14 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/runtime/detail/drain_iterator.h>
 #include <weft/runtime/detail/queue_state.h>
 
 namespace weft {
+
+namespace detail {
+struct QueueAccess;
+}
 
 template <typename T>
 class Queue {
@@ -60,7 +65,7 @@ class Queue {
   // Cancel:   nothing has been taken.
   std::optional<T> pop() {
     std::optional<T> value;
-    state_->pop_into(value);
+    state_->pull(value);
     return value;
   }
   // Pops if that needs no wait.
@@ -72,32 +77,16 @@ class Queue {
   bool is_closed() const { return state_->is_closed(); }
   QueueStatistics statistics() const { return state_->statistics(); }
 
-  // For `for (T& value : queue)`: pops until the queue is closed and drained.
-  class Iterator {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-
-    explicit Iterator(Queue& queue) : queue_(&queue) { queue_->state_->pop_into(value_); }
-    T& operator*() const noexcept { return *value_; }
-    Iterator& operator++() {
-      value_.reset();
-      queue_->state_->pop_into(value_);
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& at, std::default_sentinel_t) noexcept {
-      return !at.value_.has_value();
-    }
-
-   private:
-    Queue* queue_;
-    mutable std::optional<T> value_;
-  };
-  Iterator begin() { return Iterator(*this); }
+  // `for (T& value : queue)` pops until the queue is closed and drained.
+  //
+  // Context:  fiber of the queue's loop
+  // Suspends: as pop().
+  auto begin() { return detail::DrainIterator<detail::QueueState<T>, T>(*state_); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
+  friend struct detail::QueueAccess;
+
   // With the producers and with posts under way: any of them may be the last.
   std::shared_ptr<detail::QueueState<T>> state_;
 };

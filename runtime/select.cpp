@@ -6,9 +6,6 @@ namespace {
 
 // A wait in several lists.
 struct SelectWait : Wait {
-  SelectWait(Fiber& fiber, std::span<Waiter> places) noexcept
-      : Wait{"select", 0, &leave}, self(fiber), waiters(places) {}
-
   void give_up() noexcept {
     for (Waiter& waiter : waiters) waiter.give_up();
   }
@@ -35,7 +32,7 @@ std::size_t pick_one(std::uint64_t ready) noexcept {
 }
 
 std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitList* const> lists) {
-  SelectWait wait(self, waiters);
+  SelectWait wait{{"select", 0, &SelectWait::leave}, self, waiters};
   for (std::size_t i = 0; i < waiters.size(); ++i) {
     waiters[i].sibling = &waiters[(i + 1) % waiters.size()];
     lists[i]->push(waiters[i]);

@@ -26,6 +26,7 @@
 #include <weft/runtime/channel.h>
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/select_case.h>
+#include <weft/runtime/queue.h>
 
 namespace weft {
 
@@ -45,6 +46,12 @@ auto on_send(Channel<T>& channel, std::type_identity_t<T>&& value, F fn) {
 template <typename T, std::invocable F>
 auto on_send(Channel<T>& channel, const std::type_identity_t<T>& value, F fn) {
   return detail::SendCase<T, F>(channel, value, std::move(fn));
+}
+
+// Pops from `queue`; `fn` gets the value, or nullopt when that is closed and drained.
+template <typename T, std::invocable<std::optional<T>> F>
+auto on_pop(Queue<T>& queue, F fn) {
+  return detail::PopCase<T, F>(queue, std::move(fn));
 }
 
 // When the select has waited for `delay`; a timer as set_timeout() makes.

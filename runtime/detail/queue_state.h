@@ -75,7 +75,7 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
 
   // --- the loop's thread ---
 
-  void pop_into(std::optional<T>& into) {
+  void pull(std::optional<T>& into) {
     Fiber& self = fiber_that_may_wait("queue pop");
     if (consumers_.is_empty()) {
       const Fetched fetched = fetch(true);
@@ -83,7 +83,7 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
       if (fetched == Fetched::kDrained) return;
     }
     const auto held = this->shared_from_this();  // the Queue may go while this waits
-    const Loop::KeepAlive keep = loop_.keep_alive();
+    const Loop::KeepAlive keep = keep_alive();
     SoleWait wait(self, "queue pop", &into);
     wait.wait_in(consumers_);
   }
@@ -92,12 +92,21 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
     if (consumers_.is_empty() && fetch(false) == Fetched::kSome) batch_.pop_into(value);
     return value;
   }
+
+  // For select: whether pop() would not wait. If it would, producers wake the loop.
+  bool can_pop() { return consumers_.is_empty() && fetch(true) != Fetched::kNothing; }
+  void pop_now(std::optional<T>& into) noexcept {
+    if (!batch_.is_empty()) batch_.pop_into(into);
+  }
+  WaitList& consumers() noexcept { return consumers_; }
+  Loop::KeepAlive keep_alive() const { return loop_.keep_alive(); }
+
   // The Queue goes: nobody takes what is there, nor what would come.
   void abandon() noexcept {
+    batch_.clear();
     {
       const std::scoped_lock lock(mutex_);
       is_closed_ = true;
-      batch_.clear();
       batch_.swap(incoming_);
       room_.notify_all();
     }

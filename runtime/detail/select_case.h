@@ -2,7 +2,7 @@
 //
 // A case is a plain class that select() asks, in this order:
 //
-//   is_ready()  whether it could be taken now; changes nothing
+//   is_ready()  whether it could be taken now; takes nothing
 //   take()      takes it, now that it is ready
 //   arm()       starts what makes it ready later; before any case is in its list
 //   list()      where to wait; whoever serves a waiter in there has taken the case
@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -27,7 +28,9 @@
 #include <utility>
 
 #include <weft/runtime/channel.h>
+#include <weft/runtime/detail/queue_state.h>
 #include <weft/runtime/detail/wait_list.h>
+#include <weft/runtime/queue.h>
 #include <weft/runtime/timers.h>
 
 namespace weft::detail {
@@ -57,6 +60,13 @@ struct ChannelAccess {
   template <typename T>
   static WaitList& receivers(Channel<T>& at) noexcept {
     return at.receivers_;
+  }
+};
+
+struct QueueAccess {
+  template <typename T>
+  static std::shared_ptr<QueueState<T>> state(const Queue<T>& of) noexcept {
+    return of.state_;
   }
 };
 
@@ -113,6 +123,28 @@ class [[nodiscard]] SendCase : Unmovable {
   std::optional<T> copy_;
   T* value_;  // the caller's, or the copy
   F fn_;
+};
+
+template <typename T, typename F>
+class [[nodiscard]] PopCase : Unmovable {
+ public:
+  static constexpr bool kWaits = true;
+
+  PopCase(const Queue<T>& queue, F&& fn) : queue_(QueueAccess::state(queue)), fn_(std::move(fn)) {}
+
+  bool is_ready() const { return queue_->can_pop(); }
+  void take() noexcept { queue_->pop_now(value_); }
+  void arm() { keep_alive_ = queue_->keep_alive(); }
+  WaitList& list() noexcept { return queue_->consumers(); }
+  void* place() noexcept { return &value_; }
+  void disarm() noexcept { keep_alive_.reset(); }
+  auto finish(Waiter::State) { return std::invoke(fn_, std::move(value_)); }
+
+ private:
+  std::shared_ptr<QueueState<T>> queue_;  // which may go while this waits
+  F fn_;
+  std::optional<T> value_;
+  std::optional<Loop::KeepAlive> keep_alive_;
 };
 
 template <typename F>

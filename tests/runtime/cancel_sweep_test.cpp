@@ -1,6 +1,7 @@
 #include <array>
 #include <chrono>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -10,10 +11,15 @@
 #include <doctest/doctest.h>
 
 #include <weft/runtime/await.h>
+#include <weft/runtime/channel.h>
 #include <weft/runtime/combinators.h>
+#include <weft/runtime/condition_variable.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/mutex.h>
+#include <weft/runtime/promise.h>
 #include <weft/runtime/retry.h>
+#include <weft/runtime/select.h>
 #include <weft/runtime/task_group.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
@@ -268,6 +274,67 @@ TEST_CASE("combinators can be cancelled anywhere") {
         });
       },
       15);
+}
+
+TEST_CASE("promises can be cancelled anywhere while fibers await them") {
+  sweep(
+      [] {
+        Promise<int> promise;
+        const auto doubled = promise.future().then([](int value) { return 2 * value; });
+        auto other = spawn([&] { ignore_errors([&] { doubled.await(); }); });
+        yield();
+        promise.resolve(4);
+        const int value = doubled.await();
+        CHECK(value == 8);
+        other.join();
+      },
+      3);
+}
+
+TEST_CASE("waits for a mutex and a condition can be cancelled anywhere") {
+  Mutex mutex;
+  ConditionVariable changed;
+  sweep(
+      [&] {
+        bool is_ready = false;
+        auto other = spawn([&] {
+          const std::scoped_lock lock(mutex);
+          is_ready = true;
+          changed.notify_all();
+          yield();
+        });
+        {
+          std::unique_lock lock(mutex);
+          while (!is_ready) changed.wait(mutex);
+        }
+        other.join();
+        const std::scoped_lock again(mutex);
+      },
+      3);
+
+  CHECK_FALSE(mutex.statistics().locked);
+  CHECK(mutex.statistics().tasks_waiting == 0);
+}
+
+TEST_CASE("channels can be cancelled anywhere, and what was sent is received once") {
+  sweep(
+      [] {
+        Channel<int> numbers(0);
+        Channel<int> more(1);
+        int sum = 0;
+        task_group([&](TaskGroup& group) {
+          group.spawn([&] {
+            for (int i = 0; i < 3; ++i) numbers.send(i);
+            more.send(7);
+            numbers.close();
+          });
+          while (const auto number = numbers.receive()) sum += *number;
+          select(on_receive(more, [&](std::optional<int> number) { sum += number.value_or(0); }),
+                 after(1s, [] {}));
+        });
+        CHECK(sum == 10);
+      },
+      4);
 }
 
 TEST_SUITE_END();

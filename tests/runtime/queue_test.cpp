@@ -13,10 +13,12 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/runtime/channel.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/queue.h>
+#include <weft/runtime/select.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
@@ -83,6 +85,7 @@ TEST_CASE("every value is popped once, however many threads push and fibers pop"
       });
     }
     std::vector<Task<void>> fibers;
+    fibers.reserve(3);
     for (int i = 0; i < 3; ++i) {
       fibers.push_back(spawn([&] {
         while (auto value = queue.pop()) popped.push_back(*value);
@@ -289,6 +292,52 @@ TEST_CASE("a queue keeps the loop alive only while a fiber waits at it") {
 
   CHECK(value == 1);
   CHECK(outcome([&] { kept->try_push(2); }) == "broken pipe");
+}
+
+TEST_CASE("a select takes from a queue, waits for it, and hears of its end") {
+  Trace trace;
+  std::thread pusher;
+
+  run_for_real([&] {
+    Queue<int> queue(2);
+    Channel<int> silent(0);
+    const auto take = [&] {
+      return select(on_receive(silent, [](auto) { return std::string("silent"); }),
+                    on_pop(queue, [](std::optional<int> value) {
+                      return value ? std::to_string(*value) : "none";
+                    }));
+    };
+    auto to = queue.producer();
+    to.try_push(1);
+    trace.push_back(take());
+    pusher = std::thread([to = std::move(to)]() mutable { to.push(2); });
+    for (int i = 0; i < 2; ++i) trace.push_back(take());
+    CHECK(queue.statistics().waiting_consumers == 0);
+    CHECK(silent.statistics().waiting_receivers == 0);
+  });
+  pusher.join();
+
+  CHECK(trace == Trace{"1", "2", "none"});
+}
+
+TEST_CASE("a select that takes another case leaves a queue's values and its line") {
+  run_for_real([] {
+    Queue<int> queue(2);
+    Channel<int> channel(1);
+    auto to = queue.producer();
+    auto selecting = spawn([&] {
+      return select(on_pop(queue, [](auto) { return 0; }),
+                    on_receive(channel, [](auto value) { return *value; }));
+    });
+    auto behind = spawn([&] { return queue.pop(); });
+    yield();
+    channel.send(7);
+    to.try_push(1);
+
+    CHECK(queue.statistics().waiting_consumers == 1);
+    CHECK(selecting.join() == 7);
+    CHECK(behind.join() == 1);
+  });
 }
 
 TEST_CASE("a producer may outlive the loop") {

@@ -51,12 +51,12 @@ std::string outcome(F&& fn) {
 }
 
 // A case that receives and returns "name value".
-auto hear(Channel<int>& channel, std::string name) {
+auto hear(Channel<int>& channel, const std::string& name) {
   return on_receive(channel, [name](std::optional<int> value) {
     return name + " " + (value ? std::to_string(*value) : "none");
   });
 }
-auto tell(Channel<int>& channel, int value, std::string name) {
+auto tell(Channel<int>& channel, int value, const std::string& name) {
   const int& copied = value;
   return on_send(channel, copied, [name, value] { return name + " " + std::to_string(value); });
 }
