@@ -60,7 +60,7 @@ class AwaitState : public AwaitResult<T> {
 
  private:
   [[gnu::noinline]] void look_again() {
-    const bool cancelled = is_cancel_due(this->self) || this->was_aborted;
+    const bool cancelled = is_cancel_due(this->self) || this->was_aborted();
     if (!this->result) {
       if (cancelled) raise_cancelled(this->self);
       // Inside a destructor or a shield, while the run ends.

@@ -289,7 +289,7 @@ void raise_cannot_wait(const char* what) {
                    ": a callback cannot wait; spawn() a fiber for it, or use the callback form");
 }
 
-Fiber& check_may_wait(const char* what) {
+[[gnu::noinline]] Fiber& check_may_wait(const char* what) {
   if (runtime_thread.fiber == nullptr || thread_state.hooks_running != 0) raise_cannot_wait(what);
   if (is_cancel_due(*runtime_thread.fiber)) raise_cancelled(*runtime_thread.fiber);
   return *runtime_thread.fiber;
@@ -302,6 +302,16 @@ void park(Fiber& self, Wait& wait) noexcept {
     self.loop->leave(self);
   } while (!wait.is_over);
 }
+
+namespace {
+
+// The running fiber joins `fiber` no longer.
+[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber) {
+  fiber.joiner = nullptr;
+  raise_cancelled(*runtime_thread.fiber);
+}
+
+}  // namespace
 
 void wait_ended(Fiber& fiber) {
   if (fiber.has_ended()) return;
@@ -320,9 +330,7 @@ void wait_ended(Fiber& fiber) {
                 &fiber};
   fiber.joiner = &self;
   park(self, wait);
-  if (fiber.has_ended()) return;
-  fiber.joiner = nullptr;
-  raise_cancelled(self);
+  if (!fiber.has_ended()) raise_join_cut(fiber);
 }
 
 bool is_run_ending(const Fiber& self) noexcept {

@@ -56,9 +56,12 @@ struct Wait {
   AsyncId on = 0;                       // the resource waited for; 0: not one resource
   void (*abort)(Wait& wait) = nullptr;  // ends the operation early; null: it cannot
   bool is_over = false;
-  bool was_aborted = false;
   const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
   const Holder* held = nullptr;  // what a fiber must let go of first (holder.h); null: nothing
+
+  // What `abort` is once it was called, which happens once.
+  static void aborted(Wait& /*wait*/) noexcept {}
+  bool was_aborted() const noexcept { return abort == &aborted; }
 };
 
 class Fiber : public Runnable {

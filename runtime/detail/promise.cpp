@@ -135,7 +135,7 @@ void wait_settled(PromiseCore& promise) {
     park(self, waiter);
     if (promise.is_pending()) {
       if (waiter.link != nullptr) waiter.unlink();  // the run ended the wait by force
-      if (waiter.was_aborted || is_cancel_due(self)) raise_cancelled(self);
+      if (waiter.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
       uv_error(UV_ECANCELED, "await").raise();
     }
   }

@@ -57,7 +57,8 @@ void update_view(Scope& scope) noexcept {
 
 bool is_abortable(const Fiber& fiber) noexcept {
   if (!fiber.is_cancel_requested() || fiber.state != Fiber::State::kParked) return false;
-  if (fiber.wait->is_over || fiber.wait->abort == nullptr) return false;
+  const Wait& wait = *fiber.wait;
+  if (wait.is_over || wait.abort == nullptr || wait.was_aborted()) return false;
   // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
   // A hook may be running on the stack that the fiber is about to leave.
   const bool is_leaving = thread_state.execution == &fiber.execution;
@@ -91,8 +92,7 @@ void abort_waits(EventLoop& loop) noexcept {
       abort_queue.first = fiber.next_to_abort;
       fiber.attention &= static_cast<unsigned char>(~Fiber::kAbortPending);
       if (!is_abortable(fiber)) continue;
-      fiber.wait->was_aborted = true;
-      std::exchange(fiber.wait->abort, nullptr)(*fiber.wait);
+      std::exchange(fiber.wait->abort, &Wait::aborted)(*fiber.wait);
     }
   }
   abort_queue.is_running = false;

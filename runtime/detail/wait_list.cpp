@@ -44,7 +44,7 @@ void SoleWait::raise_unserved() {
 }
 
 void raise_unserved(Fiber& self, const char* what) {
-  if (self.wait->was_aborted || is_cancel_due(self)) raise_cancelled(self);
+  if (self.wait->was_aborted() || is_cancel_due(self)) raise_cancelled(self);
   uv_error(UV_ECANCELED, what).raise();
 }
 
