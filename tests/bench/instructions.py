@@ -19,7 +19,7 @@ import table
 ITERATIONS = 5000
 CONNECTIONS = 50
 MESSAGES = 10000
-REPEATS = 3  # of an echo count; the least counts, since a turn of the loop serves most then
+REPEATS = 5  # of an echo count; the least counts, since a turn of the loop serves most then
 SKIPPED = 77  # what Meson takes for a test that could not run
 
 # Binary, comparison, side, what of it is the loop around (subtracted), budget.
