@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""rows.py ROOT: what tests/conformance/rows.tsv says is tested must be tested.
+"""rows.py ROOT: what the tables of tests/ say is tested must be tested.
 
-A row is one of Node's own tests about async context: its folder and name without test- and .js, a
+tests/conformance/rows.tsv: a row is one of Node's own tests about async context: its folder and name without test- and .js, a
 verdict, a status, and for what is covered the test cases that cover it, each as suite|name; columns
 are divided by tabs. Verdicts: Y means the same here; F1 to F9 means it of what takes its place (F1 a
 fiber for a promise, F2 a fiber resumed for a callback, F3 an owner for the collector, F4 the uncaught
 handler, F5 ticks and microtasks, F6 a child process, F7 a stack of scopes for each fiber, F8 a pooled
 resource, F9 internals); J is about JavaScript.
+
+*_rules.tsv: a row is a rule of somebody else's model, and the test cases that hold it.
 """
 import collections
 import pathlib
@@ -34,10 +36,25 @@ def existing_cases(root):
     return cases
 
 
+def check_rules(root, cases):
+    """Prints how many rules each table has; returns what is wrong."""
+    errors = []
+    counts = []
+    for table in sorted((root / "tests").rglob("*_rules.tsv")):
+        rules = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()
+                 if line and not line.startswith("#")]
+        counts.append(f"{table.stem.removesuffix('_rules')} {len(rules)}")
+        errors += [f"{table}: {rule}: no test case" for rule, *named in rules if not named]
+        errors += [f"{table}: {rule}: no such case: {case}"
+                   for rule, *named in rules for case in named if case not in cases]
+    print(f"rules covered: {', '.join(counts)}")
+    return errors
+
+
 def main(root):
     cases = existing_cases(root)
     table = root / "tests/conformance/rows.tsv"
-    errors = []
+    errors = check_rules(root, cases)
     seen = set()
     covered = meaningful = without = 0
     follows = collections.Counter()
