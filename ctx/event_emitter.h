@@ -1,7 +1,7 @@
 // EventEmitter: things that happen many times, told to whoever listens.
 //
-//   struct Data : Event<std::string_view> {};
-//   struct Close : Event<> {};
+//   struct Data : EventType<std::string_view> {};
+//   struct Close : EventType<> {};
 //   EventEmitter<Data, Close> peer;  // or: class Peer : public EventEmitter<Data, Close>
 //   const ListenerId id = peer.on<Data>([](std::string_view text) { log(text); });
 //   peer.emit<Data>("hello");
@@ -48,7 +48,7 @@ using Shown = std::conditional_t<std::is_reference_v<T>, T, const T&>;
 // The base of an event. An argument given as a value arrives as a const reference,
 // one given as an lvalue reference as that reference.
 template <typename... Args>
-struct Event {
+struct EventType {
   static_assert((!std::is_rvalue_reference_v<Args> && ...),
                 "several listeners cannot each take over an argument: use T or T&");
   using Listener = UniqueFunction<void(detail::Shown<Args>...)>;
@@ -58,7 +58,7 @@ struct Event {
 // nobody listens throws the error out of emit(): errors do not vanish because
 // somebody forgot on<ErrorEvent>(). Emitters that do not list it have no such rule.
 // Source: Node's 'error' event.
-struct ErrorEvent : Event<std::exception_ptr> {};
+struct ErrorEvent : EventType<std::exception_ptr> {};
 
 // Names one registration; never repeats in the process.
 enum class ListenerId : detail::ListenerKey {};
@@ -76,7 +76,7 @@ struct EventShape {
 };
 
 template <typename... Args>
-EventShape<Args...> shape_of(const Event<Args...>*);
+EventShape<Args...> shape_of(const EventType<Args...>*);
 template <typename E>
 using ShapeOf = decltype(shape_of(static_cast<const E*>(nullptr)));
 

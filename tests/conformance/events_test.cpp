@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("conformance/events");
 
-struct X : Event<> {};
-struct NoListeners : Event<> {};
+struct X : EventType<> {};
+struct NoListeners : EventType<> {};
 
 TEST_CASE("a listener sees the store of the emit, a bound one that of its binding") {
   reproduce("als-emitter", [](Life& life) {

@@ -23,10 +23,10 @@ using test::Mortal;
 using test::seen;
 using test::Trace;
 
-struct Data : Event<std::string> {};
-struct Count : Event<int&> {};
-struct Close : Event<> {};
-struct Quit : Event<> {};
+struct Data : EventType<std::string> {};
+struct Count : EventType<int&> {};
+struct Close : EventType<> {};
+struct Quit : EventType<> {};
 struct Failure : ErrorEvent {};
 
 // Emitters whose listeners write a word.
@@ -77,7 +77,7 @@ TEST_CASE_FIXTURE(EmitterTest, "listeners get values as they are and references 
 }
 
 TEST_CASE_FIXTURE(EmitterTest, "a value reaches a listener without a copy") {
-  struct Owned : Event<std::unique_ptr<int>> {};
+  struct Owned : EventType<std::unique_ptr<int>> {};
   EventEmitter<Owned> owner;
   const std::unique_ptr<int>* seen_at = nullptr;
   owner.on<Owned>([&](const std::unique_ptr<int>& value) { seen_at = &value; });

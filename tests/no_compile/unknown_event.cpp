@@ -1,8 +1,8 @@
 // expect: this emitter has no such event
 #include <weft/ctx/event_emitter.h>
 
-struct Data : weft::Event<int> {};
-struct Close : weft::Event<> {};
+struct Data : weft::EventType<int> {};
+struct Close : weft::EventType<> {};
 
 void listen(weft::EventEmitter<Data>& emitter) {
   emitter.on<Close>([] {});

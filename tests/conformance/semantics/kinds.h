@@ -67,7 +67,7 @@ inline void start_resource(Work work) {
 }
 
 inline void start_emitter(Work work) {
-  struct Happens : Event<> {};
+  struct Happens : EventType<> {};
   auto emitter = std::make_shared<EventEmitterAsyncResource<Happens>>("JOB");
   emitter->on<Happens>(std::move(work));
   set_immediate([emitter] { emitter->emit<Happens>(); });
