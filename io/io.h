@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/io/address.h>
+#include <weft/io/serve.h>
 #include <weft/io/tcp.h>
 #include <weft/io/tcp_options.h>
 #include <weft/runtime/runtime.h>

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <new>
+#include <system_error>
+
+#include <weft/ctx/error.h>
+#include <weft/io/serve.h>
+#include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/report.h>
+#include <weft/runtime/timers.h>
+
+namespace weft::io {
+namespace {
+
+constexpr std::chrono::milliseconds kPauseMin(5);
+constexpr std::chrono::milliseconds kPauseMax(1000);
+
+bool is_lost_peer(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& failed) {
+    return failed.code() == std::errc::connection_reset || failed.code() == std::errc::broken_pipe;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Server::Server(Options options) : options_(std::move(options)), slots_(options_.connections_max) {
+  if (options_.connections_max == 0) {
+    throw UsageError("Server: connections_max is 0; allow one connection at a time at least");
+  }
+}
+
+Server::Statistics Server::statistics() const noexcept {
+  Statistics all = counts_;
+  all.active = static_cast<std::size_t>(all.accepted - all.finished - all.failed - all.cancelled);
+  return all;
+}
+
+void Server::serve(TcpListener listener, Handler handler) {
+  if (handler_) throw UsageError("serve: this Server has served; make one for each serve()");
+  if (!handler) throw UsageError("serve: the handler is empty");
+  handler_ = std::move(handler);
+  task_group([&](TaskGroup& connections) {
+    accepting_.run([&] { accept_all(listener, connections); });
+    listener.close();
+    connections.cancel_scope().set_deadline(weft::detail::deadline_after(options_.grace));
+  });
+}
+
+// A failure of accept is the listener's or the process's, and will be there at the next
+// call too: trying at once again would take the whole processor.
+void Server::accept_all(TcpListener& listener, TaskGroup& connections) {
+  std::chrono::milliseconds pause = kPauseMin;
+  while (!is_stopping()) {
+    std::exception_ptr failure;
+    try {
+      accept_one(listener, connections);
+    } catch (const std::system_error&) {
+      failure = std::current_exception();
+    } catch (const std::bad_alloc&) {
+      failure = std::current_exception();
+    }
+    if (failure == nullptr) {
+      pause = kPauseMin;
+      continue;
+    }
+    ++counts_.accept_errors;
+    report(failure, "accept failed");
+    sleep_for(pause);
+    pause = std::min(2 * pause, kPauseMax);
+  }
+}
+
+void Server::accept_one(TcpListener& listener, TaskGroup& connections) {
+  Semaphore::Permit permit(slots_);
+  // Destroyed in this order: who gets the permit finds the stream closed.
+  connections.spawn(
+      [this, permit = std::move(permit), peer = listener.accept()]() mutable { attend(peer); },
+      options_.fiber);
+  ++counts_.accepted;
+}
+
+void Server::attend(TcpStream& peer) {
+  std::exception_ptr failure;
+  try {
+    handler_(peer);
+  } catch (const Cancelled&) {
+    ++counts_.cancelled;
+    throw;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure == nullptr) {
+    ++counts_.finished;
+    return;
+  }
+  ++counts_.failed;
+  report(failure, "a connection failed");
+}
+
+void Server::report(const std::exception_ptr& error, const char* what) {
+  if (options_.on_error) return options_.on_error(error);
+  if (is_lost_peer(error)) return;
+  weft::detail::report_uncaught(weft::detail::EventLoop::current(what), error, what);
+}
+
+}  // namespace weft::io
