@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <chrono>
 #include <new>
 #include <system_error>
 
@@ -11,8 +11,7 @@
 namespace weft::io {
 namespace {
 
-constexpr std::chrono::milliseconds kPauseMin(5);
-constexpr std::chrono::milliseconds kPauseMax(1000);
+constexpr std::chrono::milliseconds kPause(100);
 
 bool is_lost_peer(const std::exception_ptr& error) {
   try {
@@ -49,27 +48,24 @@ void Server::serve(TcpListener listener, Handler handler) {
   });
 }
 
-// A failure of accept is the listener's or the process's, and will be there at the next
-// call too: trying at once again would take the whole processor.
+// After a failed accept the listener pauses by itself. Without memory for a stack, a try
+// at once would accept the next peer, too, only to drop it.
 void Server::accept_all(TcpListener& listener, TaskGroup& connections) {
-  std::chrono::milliseconds pause = kPauseMin;
   while (!is_stopping()) {
     std::exception_ptr failure;
+    bool lacks_memory = false;
     try {
       accept_one(listener, connections);
     } catch (const std::system_error&) {
       failure = std::current_exception();
     } catch (const std::bad_alloc&) {
       failure = std::current_exception();
+      lacks_memory = true;
     }
-    if (failure == nullptr) {
-      pause = kPauseMin;
-      continue;
-    }
+    if (failure == nullptr) continue;
     ++counts_.accept_errors;
     report(failure, "accept failed");
-    sleep_for(pause);
-    pause = std::min(2 * pause, kPauseMax);
+    if (lacks_memory) sleep_for(kPause);
   }
 }
 

@@ -13,8 +13,8 @@
 // an interrupt does (RunOptions::stop_on_interrupt).
 //
 // One connection's failure is not the server's: it is reported, and the others go on.
-// A listener that cannot accept, as when the process has no descriptors left, is left
-// alone for a while, 5 ms at first and up to a second: peers wait in the backlog.
+// So is a listener's which cannot accept, as when the process has no descriptors left:
+// it pauses (TcpListener::accept), and peers wait in the backlog.
 //
 // Source: Go's net/http Server (Serve, Shutdown, the pause after a failed accept), which
 // does not cancel what outlasts the grace; trio's serve_listeners.

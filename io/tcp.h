@@ -163,16 +163,18 @@ class TcpListener {
   //
   // Suspends: the form without `done`, unless one waits already.
   // Errors:   operation_canceled (closed meanwhile), bad_file_descriptor (closed);
-  //           what accept(2) says. UsageError for a second accept at a time, or
-  //           together with on_connection().
+  //           what accept(2) says, EMFILE above all: the next accept then waits for
+  //           a pause, 5 ms at first and up to a second, and who waits is not lost.
+  //           UsageError for a second accept at a time, or together with
+  //           on_connection().
   // Cancel:   nothing is lost: the next accept gets what arrives.
-  // Source:   uv_listen, uv_accept.
+  // Source:   accept(2). libuv's, which Node uses, drops all who wait at EMFILE.
   TcpStream accept();
   void accept(Callback<TcpStream> done);
 
   // Calls the handler with each connection; nobody else may accept then.
   void on_connection(UniqueFunction<void(TcpStream connection)> handler);
-  // Called when accepting fails; the listener goes on.
+  // Called when accepting fails; the listener goes on, after the same pause.
   void on_error(UniqueFunction<void(Error error)> handler);
   void on_close(UniqueFunction<void()> handler);
 

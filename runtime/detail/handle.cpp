@@ -14,6 +14,7 @@ void Handle::close() noexcept {
   if (state_ != State::kOpen) return;
   state_ = State::kClosing;
   uv_close(raw(), [](uv_handle_t* closed) { from(closed->data).end_close(); });
+  begin_close();
 }
 
 void Handle::end_close() noexcept {

@@ -56,6 +56,8 @@ class Handle {
   // What libuv's callbacks find in `data`, always as a Handle.
   void set_data() noexcept { raw()->data = this; }
   static Handle& from(void* data) noexcept { return *static_cast<Handle*>(data); }
+  // In close(), after uv_close: lets go of what libuv does not own.
+  virtual void begin_close() noexcept {}
   // The two steps of a close that a kind of handle has of its own.
   virtual void end_pending() noexcept = 0;
   virtual void drop_handlers() noexcept = 0;

@@ -1,4 +1,5 @@
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include <weft/io/serve.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/error.h>
 #include <weft/runtime/event.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/run.h>
@@ -342,6 +344,56 @@ TEST_CASE("cancelling the code that serves cancels the connections without grace
     CHECK(now() == began);
     check_counts(running.server.statistics(), {.accepted = 1, .cancelled = 1});
   });
+}
+
+// Leaves so many descriptors free, in a child: those of the test itself count too.
+void leave_free(int descriptors) {
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit limit{static_cast<rlim_t>(next + descriptors), 4096};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+// Clients that wait in the backlog.
+std::vector<TcpStream> connect_many(const TcpListener& listener) {
+  std::vector<TcpStream> clients;
+  while (clients.size() < 20) clients.push_back(TcpStream::connect("127.0.0.1", listener.port()));
+  return clients;
+}
+
+// In a child only REQUIRE is seen.
+void serve_without_descriptors() {
+  auto listener = TcpListener::bind("127.0.0.1", 0);
+  auto clients = connect_many(listener);
+  // UBSan's first look at a type takes a pipe.
+  REQUIRE(message_of(std::make_exception_ptr(std::system_error(ENOENT, uv_category()))) != "");
+  leave_free(9);
+  Trace errors;
+  Server server(
+      {.on_error = [&](const std::exception_ptr& e) { errors.push_back(message_of(e)); }});
+  const auto began = now();
+  auto task = spawn([&] {
+    server.serve(std::move(listener), [](TcpStream& peer) {
+      sleep_for(1s);
+      peer.write("hello");
+    });
+  });
+  for (TcpStream& client : clients) REQUIRE(read_text(client) == "hello");
+  REQUIRE(now() - began < 10s);
+  server.stop();
+  task.join();
+  REQUIRE(server.statistics().finished == 20);
+  REQUIRE(server.statistics().accept_errors == errors.size());
+  REQUIRE(errors.size() > 1);
+  REQUIRE(errors.size() < 40);  // it did not try all the time
+  for (const auto& error : errors) REQUIRE(error.find("(EMFILE)") != std::string::npos);
+}
+
+TEST_CASE("without descriptors a server says so, pauses, and loses nobody") {
+  const auto child = test::run_in_child([] { test::run(serve_without_descriptors); });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
 }
 
 TEST_CASE("serve can be cancelled anywhere") {
