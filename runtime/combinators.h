@@ -69,33 +69,25 @@ std::conditional_t<std::is_void_v<T>, void, std::vector<T>> take_slots(
   }
 }
 
+// Starts what fills one slot.
+template <typename Slot, typename F>
+void spawn_for(Slot& slot, TaskGroup& group, F& fn) {
+  group.spawn([&slot, &fn] { slot.emplace(call_kept(fn)); });
+}
+
 // What any() and race() keep while their functions run.
 template <typename T>
 class Contest {
  public:
-  // The body of one contestant; the first with a result wins.
+  // Starts one contestant; the first with a result wins.
   template <typename F>
-  void run_for_success(TaskGroup& group, F& fn) {
-    try {
-      win(group, fn);
-    } catch (const Cancelled&) {
-      throw;
-    } catch (...) {
-      errors_.push_back(std::current_exception());
-    }
+  void spawn_for_success(TaskGroup& group, F& fn) {
+    group.spawn([this, &group, &fn] { run_for_success(group, fn); });
   }
   // The first that ends wins, either way.
   template <typename F>
-  void run_for_end(TaskGroup& group, F& fn) {
-    try {
-      win(group, fn);
-    } catch (const Cancelled&) {
-      throw;
-    } catch (...) {
-      if (winner_ || !errors_.empty()) return;
-      errors_.push_back(std::current_exception());
-      group.cancel("another ended first");
-    }
+  void spawn_for_end(TaskGroup& group, F& fn) {
+    group.spawn([this, &group, &fn] { run_for_end(group, fn); });
   }
 
   T result_of_any() {
@@ -108,6 +100,28 @@ class Contest {
   }
 
  private:
+  template <typename F>
+  void run_for_success(TaskGroup& group, F& fn) {
+    try {
+      win(group, fn);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (...) {
+      errors_.push_back(std::current_exception());
+    }
+  }
+  template <typename F>
+  void run_for_end(TaskGroup& group, F& fn) {
+    try {
+      win(group, fn);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (...) {
+      if (winner_ || !errors_.empty()) return;
+      errors_.push_back(std::current_exception());
+      group.cancel("another ended first");
+    }
+  }
   template <typename F>
   void win(TaskGroup& group, F& fn) {
     auto result = call_kept(fn);
@@ -131,11 +145,7 @@ template <std::invocable... Fs>
 std::tuple<detail::Kept<detail::ResultOf<Fs&>>...> all(Fs&&... fns) {
   std::tuple<std::optional<detail::Kept<detail::ResultOf<Fs&>>>...> slots;
   task_group([&](TaskGroup& group) {
-    std::apply(
-        [&](auto&... slot) {
-          (group.spawn([&fn = fns, &slot] { slot.emplace(detail::call_kept(fn)); }), ...);
-        },
-        slots);
+    std::apply([&](auto&... slot) { (detail::spawn_for(slot, group, fns), ...); }, slots);
   });
   return std::apply(
       [](auto&... slot) {
@@ -154,10 +164,7 @@ auto all(R&& fns) {
       static_cast<std::size_t>(std::ranges::distance(fns)));
   task_group([&](TaskGroup& group) {
     auto* slot = slots.data();
-    for (auto& fn : fns) {
-      group.spawn([&fn, slot] { slot->emplace(detail::call_kept(fn)); });
-      ++slot;
-    }
+    for (auto& fn : fns) detail::spawn_for(*slot++, group, fn);
   });
   return detail::take_slots<T>(slots, "all");
 }
@@ -170,9 +177,7 @@ auto all(R&& fns) {
 template <std::invocable... Fs>
 requires(sizeof...(Fs) > 0) auto any(Fs&&... fns) -> std::common_type_t<detail::ResultOf<Fs&>...> {
   detail::Contest<std::common_type_t<detail::ResultOf<Fs&>...>> contest;
-  task_group([&](TaskGroup& group) {
-    (group.spawn([&group, &contest, &fn = fns] { contest.run_for_success(group, fn); }), ...);
-  });
+  task_group([&](TaskGroup& group) { (contest.spawn_for_success(group, fns), ...); });
   return contest.result_of_any();
 }
 template <std::ranges::forward_range R>
@@ -181,9 +186,7 @@ auto any(R&& fns) -> detail::ResultOf<std::ranges::range_reference_t<R>> {
   if (std::ranges::empty(fns)) detail::raise_misuse("any: no function was given, so none can win");
   detail::Contest<detail::ResultOf<std::ranges::range_reference_t<R>>> contest;
   task_group([&](TaskGroup& group) {
-    for (auto& fn : fns) {
-      group.spawn([&group, &contest, &fn] { contest.run_for_success(group, fn); });
-    }
+    for (auto& fn : fns) contest.spawn_for_success(group, fn);
   });
   return contest.result_of_any();
 }
@@ -197,9 +200,7 @@ auto any(R&& fns) -> detail::ResultOf<std::ranges::range_reference_t<R>> {
 template <std::invocable... Fs>
 requires(sizeof...(Fs) > 0) auto race(Fs&&... fns) -> std::common_type_t<detail::ResultOf<Fs&>...> {
   detail::Contest<std::common_type_t<detail::ResultOf<Fs&>...>> contest;
-  task_group([&](TaskGroup& group) {
-    (group.spawn([&group, &contest, &fn = fns] { contest.run_for_end(group, fn); }), ...);
-  });
+  task_group([&](TaskGroup& group) { (contest.spawn_for_end(group, fns), ...); });
   return contest.result_of_race();
 }
 template <std::ranges::forward_range R>
@@ -208,7 +209,7 @@ auto race(R&& fns) -> detail::ResultOf<std::ranges::range_reference_t<R>> {
   if (std::ranges::empty(fns)) detail::raise_misuse("race: no function was given, so none can win");
   detail::Contest<detail::ResultOf<std::ranges::range_reference_t<R>>> contest;
   task_group([&](TaskGroup& group) {
-    for (auto& fn : fns) group.spawn([&group, &contest, &fn] { contest.run_for_end(group, fn); });
+    for (auto& fn : fns) contest.spawn_for_end(group, fn);
   });
   return contest.result_of_race();
 }

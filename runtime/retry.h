@@ -48,6 +48,21 @@ class RetryPlan {
   std::uint64_t random_;
 };
 
+template <typename F>
+std::decay_t<std::invoke_result_t<F&>> attempt_all(RetryPlan& plan, F& fn) {
+  for (;;) {
+    try {
+      return std::invoke(fn);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const UsageError&) {
+      throw;
+    } catch (...) {
+      if (!plan.wait_to_try_again()) throw;
+    }
+  }
+}
+
 }  // namespace detail
 
 // Calls `fn` until it returns, and returns its result. Cancelled and UsageError are
@@ -61,21 +76,9 @@ class RetryPlan {
 template <std::invocable F>
 std::decay_t<std::invoke_result_t<F&>> retry(const RetryOptions& options, F&& fn) {
   detail::RetryPlan plan(options);
-  const auto attempt_all = [&] {
-    for (;;) {
-      try {
-        return std::invoke(fn);
-      } catch (const Cancelled&) {
-        throw;
-      } catch (const UsageError&) {
-        throw;
-      } catch (...) {
-        if (!plan.wait_to_try_again()) throw;
-      }
-    }
-  };
-  if (!options.deadline) return attempt_all();
-  return with_deadline(*options.deadline, attempt_all);
+  const auto attempt = [&] { return detail::attempt_all(plan, fn); };
+  if (!options.deadline) return attempt();
+  return with_deadline(*options.deadline, attempt);
 }
 
 }  // namespace weft

@@ -22,9 +22,10 @@ namespace weft {
 
 struct RunOptions {
   // Gets what leaves a callback, or a fiber nobody joins, or what a promise is rejected
-  // with that nobody looks at, inside the context of the resource that failed. Without one, or if
-  // it throws itself, the error is printed with the chain of resources that led to it, everything
-  // is stopped in order, and run() rethrows it. Source: Node `process.on('uncaughtException')`.
+  // with that nobody looks at, inside the context of the resource that failed. Without
+  // one, or if it throws itself, the error is printed with the chain of resources that
+  // led to it, everything is stopped in order, and run() rethrows it.
+  // Source: Node `process.on('uncaughtException')`.
   UniqueFunction<void(std::exception_ptr error)> on_uncaught = {};
 
   HookErrors hook_errors = HookErrors::kExit;
