@@ -10,6 +10,7 @@
 #include <weft/runtime/detail/promise.h>
 #include <weft/runtime/detail/report.h>
 #include <weft/runtime/detail/switch.h>
+#include <weft/runtime/detail/test_watch.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/ticks.h>
@@ -157,6 +158,8 @@ const Fiber* EventLoop::find_by_stack(const void* address) const noexcept {
 // microtask, because nothing is ready, or because the budget is spent.
 Fiber* EventLoop::next_fiber() noexcept {
   stop_direct();
+  if (is_shuffled_) [[unlikely]]
+    return next_shuffled();
   const Runnable* const next = ready_.front();
   if (next == nullptr || !next->is_fiber || budget_ <= 0) return nullptr;
   --budget_;
@@ -225,7 +228,7 @@ void EventLoop::update_idle() noexcept {
 
 bool EventLoop::has_work_left() const noexcept {
   return has_drain_work() || immediates_.has_referenced() ||
-         (clock_ == Clock::kVirtual && timers_.has_referenced());
+         (clock_ == Clock::kVirtual && timers_.has_referenced()) || must_turn_for_tests();
 }
 
 void EventLoop::add_tick(std::unique_ptr<Tick> tick) {
@@ -343,15 +346,26 @@ void EventLoop::on_check() noexcept {
   drain_destroys();
   if (has_drain_work()) drain();
   if (!immediates_.is_empty()) immediates_.run();
-  if (clock_ == Clock::kVirtual) advance_virtual_clock();
+  if (clock_ == Clock::kVirtual || must_turn_for_tests()) end_quiet_turn();
   update_idle();
 }
 
 // Two quiet turns in a row: whatever was on its way over loopback has arrived.
-void EventLoop::advance_virtual_clock() noexcept {
+void EventLoop::end_quiet_turn() noexcept {
   const bool busy = !ready_.is_empty() || !ticks_.empty() || !immediates_.is_empty() ||
                     uv_->active_reqs.count > 0;
   if (busy || ++quiet_turns_ < 3) return;
+  if (!quiet_lot_.is_empty()) {
+    quiet_lot_.unpark_all();
+    drain();
+  } else if (has_ended_watch() && !timers_.has_referenced()) {
+    end_watch();
+  } else if (clock_ == Clock::kVirtual) {
+    advance_virtual_clock();
+  }
+}
+
+void EventLoop::advance_virtual_clock() noexcept {
   const std::uint64_t next_ms = timers_.next_event_ms();
   if (next_ms == TimerWheel::kNever) return;
   timers_.jump_to(next_ms);
@@ -431,6 +445,7 @@ void EventLoop::close_all_handles() noexcept {
 
 // Nothing of ours may be left. Fibers that end may start new work, which is ended in turn.
 void EventLoop::finish_turns() noexcept {
+  if (watch_ != nullptr && !stopping_) end_watch();
   stop(nullptr);
   for (;;) {
     refill_budget();

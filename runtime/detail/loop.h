@@ -31,11 +31,13 @@
 #include <weft/runtime/detail/stack_pool.h>
 #include <weft/runtime/detail/tasks.h>
 #include <weft/runtime/detail/timers.h>
+#include <weft/runtime/parking_lot.h>
 #include <weft/runtime/run.h>
 
 namespace weft::detail {
 
 class Handle;
+struct TestWatch;
 
 enum class Clock {
   kReal,
@@ -212,6 +214,15 @@ class EventLoop {
   // The fibers that wait: on what, started where; a line each.
   std::string describe_waiting_fibers() const;
 
+  // For test kits (loop_testing.cpp).
+
+  // From now on the next of what is ready is drawn from `seed`, and so are select()'s picks.
+  void shuffle(std::uint64_t seed) noexcept;
+  // `watch` learns what is left when the run ends, and outlives the loop.
+  void set_watch(TestWatch& watch) noexcept { watch_ = &watch; }
+  // Parks the running fiber until nothing else can run before time moves on.
+  void wait_all_parked();
+
  private:
   friend class RemoteQueue;
 
@@ -230,6 +241,7 @@ class EventLoop {
   void run_tick() noexcept;
   bool run_ready() noexcept;
   Fiber* next_fiber() noexcept;
+  Fiber* next_shuffled() noexcept;
   void go_to(Fiber& self, Fiber& next) noexcept;  // leave.h
   void leave_slowly(Fiber& self) noexcept;
   void leave_to_loop(Fiber& self) noexcept;
@@ -251,7 +263,12 @@ class EventLoop {
   void reset_frame() noexcept;
   bool has_late_work() const noexcept;
   void end_stuck_waits() noexcept;
+  void end_quiet_turn() noexcept;
   void advance_virtual_clock() noexcept;
+  bool must_turn_for_tests() const noexcept;
+  bool has_ended_watch() const noexcept;
+  void end_watch() noexcept;
+  std::string describe_leftovers();
 
   uv_loop_t own_uv_;  // unused when the caller owns the loop
   uv_loop_t* uv_;
@@ -266,17 +283,20 @@ class EventLoop {
   StackContext context_;  // the loop's own stack while a fiber runs
   unsigned depth_ = 0;    // of call()
   // Resumes left in this turn. Those in direct_ may go straight from fiber to fiber;
-  // it is 0 while a job is ready or a hook is enabled.
+  // it is 0 while a job is ready or a hook is enabled, and always when shuffled.
   int direct_ = 0;
   int budget_;
   std::size_t jobs_ = 0;     // in the ready queue
   ReadyQueue rejected_;      // promises whose rejection nobody looks at so far
   std::size_t overdue_ = 0;  // of those: they were there when the turn began
+  bool is_shuffled_ = false;
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;
   bool closing_ = false;  // our own handles: the last step
   std::exception_ptr error_;
+  TestWatch* watch_ = nullptr;  // a test's; null: none
+  ParkingLot quiet_lot_;        // fibers in wait_all_parked()
 
   std::vector<std::unique_ptr<StackPool, RetireStackPool>>
       stack_pools_;                // one a size, the default's first

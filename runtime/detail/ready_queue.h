@@ -46,6 +46,29 @@ class ReadyQueue {
     first_ = first.next;
     return first;
   }
+  // How many could be next where only jobs keep their order: the fibers, and the first job.
+  std::size_t candidates() const noexcept {
+    std::size_t count = 0;
+    bool has_job = false;
+    for (const Runnable* item = first_; item != nullptr; item = item->next) {
+      if (item->is_fiber || !std::exchange(has_job, true)) ++count;
+    }
+    return count;
+  }
+  // Moves the candidate with this number to the front.
+  void bring_forward(std::size_t number) noexcept {
+    bool has_job = false;
+    Runnable** link = &first_;
+    for (;; link = &(*link)->next) {
+      const bool is_candidate = (*link)->is_fiber || !std::exchange(has_job, true);
+      if (is_candidate && number-- == 0) break;
+    }
+    Runnable& item = **link;
+    if (&item == first_) return;
+    *link = item.next;
+    if (item.next == nullptr) end_ = link;
+    item.next = std::exchange(first_, &item);
+  }
   bool is_empty() const noexcept { return first_ == nullptr; }
   // In time that grows with it.
   std::size_t size() const noexcept {

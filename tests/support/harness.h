@@ -5,8 +5,7 @@
 //     sleep_for(1h);  // takes no time: the clock is virtual
 //   });
 //
-// What fails on a fiber fails the test: an exception that leaves the body, doctest's
-// own among them, or that nobody else catches is rethrown on the test's stack.
+// testing::run_test() with weft's own options: a test may leave what run() closes.
 #pragma once
 
 #include <concepts>
@@ -21,6 +20,7 @@
 #include <weft/ctx/unique_function.h>
 #include <weft/runtime/detail/run_loop.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/testing/run_test.h>
 
 namespace weft::test {
 
@@ -32,27 +32,12 @@ struct HarnessOptions {
 // Runs `body` on the main fiber of a fresh loop until nothing is left, and requires
 // that every frame made meanwhile is gone.
 template <std::invocable Body>
-void run(Body body, HarnessOptions options = {}) {
-  const std::int64_t frames_before = detail::thread_state.live_frames;
-  std::exception_ptr failure;
-  const auto main = [&body, &failure] {
-    try {
-      body();
-    } catch (const Cancelled&) {
-      throw;
-    } catch (...) {
-      failure = std::current_exception();
-      detail::EventLoop::current("test::run").stop(nullptr);
-    }
-    return 0;
-  };
-  try {
-    detail::run_loop(nullptr, main, std::move(options.run), options.clock);
-  } catch (...) {
-    if (failure == nullptr) failure = std::current_exception();
-  }
-  if (failure != nullptr) std::rethrow_exception(std::exchange(failure, nullptr));
-  CHECK(detail::thread_state.live_frames == frames_before);
+void run(Body body, HarnessOptions options = {}, SourceLocation at = SourceLocation::current()) {
+  testing::run_test(body,
+                    {.run = std::move(options.run),
+                     .real_clock = options.clock == detail::Clock::kReal,
+                     .finds_leftovers = false},
+                    at);
 }
 
 // How a child process ended, and what it wrote to standard error.
