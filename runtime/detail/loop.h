@@ -295,8 +295,6 @@ class EventLoop {
   bool stopping_ = false;
   bool closing_ = false;  // our own handles: the last step
   std::exception_ptr error_;
-  TestWatch* watch_ = nullptr;  // a test's; null: none
-  ParkingLot quiet_lot_;        // fibers in wait_all_parked()
 
   std::vector<std::unique_ptr<StackPool, RetireStackPool>>
       stack_pools_;                // one a size, the default's first
@@ -311,6 +309,9 @@ class EventLoop {
   Immediates immediates_;
   Timers timers_;
   std::shared_ptr<RemoteQueue> remote_;  // shared with Loop handles on any thread
+
+  TestWatch* watch_ = nullptr;  // a test's; null: none
+  ParkingLot quiet_lot_;        // fibers in wait_all_parked()
 
   OverflowWatch overflow_watch_;
   uv_prepare_t prepare_;

@@ -81,7 +81,7 @@ void run_test(Body&& body, TestOptions options = {},
 //
 //   auto reader = spawn([&] { return channel.receive(); });
 //   wait_all_parked();
-//   REQUIRE(channel.statistics().receivers_waiting == 1);
+//   REQUIRE(channel.statistics().waiting_receivers == 1);
 //
 // Context:  fiber, of run_test() or of any loop
 // Suspends: always.
