@@ -143,6 +143,8 @@ namespace {
 
 // A record at the top of a stack of its own.
 [[gnu::noinline]] Fiber& make_record(EventLoop& loop, const SpawnOptions* options) {
+  // First what may throw: nobody would give the stack back.
+  std::string name = options == nullptr ? std::string() : options->name;
   StackPool& pool = loop.stacks(options == nullptr ? 0 : options->stack_bytes);
   const StackMemory stack = pool.acquire();
   sanitizer::unpoison(stack.low, stack.size());
@@ -150,7 +152,7 @@ namespace {
       (sizeof(Fiber) + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1);
   auto* const record = ::new (static_cast<void*>(stack.high - kRecordBytes)) Fiber(loop, stack);
   loop.add(*record);
-  if (options != nullptr) record->name = options->name;
+  record->name = std::move(name);
   return *record;
 }
 
