@@ -45,7 +45,8 @@ AllocationSweep fail_each_allocation(UniqueFunction<void()> scenario);
 
 // Runs `scenario` with its first allocation failing, its second, and so on, until it has
 // no more; each in a run_test(), so that nothing may be left. It ends as it does, or with
-// std::bad_alloc, which may come in a GroupError. An assertion that allocates comes after it, not inside.
+// std::bad_alloc, which may come in a GroupError. An assertion that allocates comes after it, not
+// inside.
 //
 // Errors: TestFailure, which names the allocation; what the scenario throws besides.
 template <std::invocable Scenario>
