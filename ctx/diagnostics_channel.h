@@ -214,7 +214,9 @@ class DiagnosticsChannel {
   bool stop(Change&& change) const {
     const detail::Ref<Listening> channel = listening();
     if (!channel || !change(*channel)) return false;
-    if (channel->subscribers.size() + channel->stores.size() == 0) detail::end_listening(*name_);
+    // What was removed may have ended the listening, or begun it anew, as it died.
+    const bool is_last = channel->subscribers.size() + channel->stores.size() == 0;
+    if (is_last && detail::listening(*name_) == channel.get()) detail::end_listening(*name_);
     return true;
   }
 

@@ -344,6 +344,32 @@ TEST_CASE_FIXTURE(ChannelTest, "a store unbound by a transform is still set this
   CHECK_FALSE(channel.has_subscribers());
 }
 
+TEST_CASE_FIXTURE(ChannelTest, "what an unsubscribed function owned may subscribe as it dies") {
+  struct Renew {
+    Renew(const DiagnosticsChannel<Query>& its_channel, SubscriptionId to_remove, int& counter)
+        : channel(its_channel), other(to_remove), calls(counter) {}
+    Renew(const Renew&) = delete;
+    Renew& operator=(const Renew&) = delete;
+    ~Renew() {
+      channel.unsubscribe(other);
+      channel.subscribe([&count = calls](Query&) { ++count; });
+    }
+    const DiagnosticsChannel<Query>& channel;
+    SubscriptionId other;
+    int& calls;
+  };
+  int calls = 0;
+  const SubscriptionId other = channel.subscribe([](Query&) {});
+  const SubscriptionId owner = channel.subscribe(
+      [held = std::make_unique<Renew>(channel, other, calls)](Query&) { CHECK(held != nullptr); });
+
+  CHECK(channel.unsubscribe(owner));
+  channel.publish(query);
+
+  CHECK(calls == 1);
+  CHECK(channel.has_subscribers());
+}
+
 TEST_SUITE_END();
 
 }  // namespace
