@@ -78,8 +78,10 @@ TEST_CASE("what a posted function posts at the end may start work like any other
   run_for_real([&] {
     Loop::current().post([&] {
       Loop::current().post([&] {
-        set_timeout(1ms, [&] { trace.push_back("timeout"); });
-        set_immediate([&] { trace.push_back("immediate"); });
+        set_immediate([&] {
+          trace.push_back("immediate");
+          set_timeout(1ms, [&] { trace.push_back("timeout"); });
+        });
         spawn([&] {
           yield();
           trace.push_back("fiber");
