@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/parked.h>
 #include <weft/runtime/parking_lot.h>
 
 namespace weft {
@@ -30,7 +31,8 @@ class Barrier {
   Barrier& operator=(const Barrier&) = delete;
   ~Barrier() = default;
 
-  // Arrives, and waits until all parties have. Returns true to the one that came last.
+  // Arrives, and waits until all parties have. Returns true to one of them: the one
+  // that came last, or the one that came first where a party that drops out ends the phase.
   //
   // Context:  fiber
   // Suspends: unless it is the last.
@@ -38,10 +40,11 @@ class Barrier {
   // Cancel:   Cancelled, also when nothing would wait; the arrival does not count.
   // Order:    the last goes on at once, the others in the order they came.
   bool arrive_and_wait() {
-    detail::fiber_that_may_wait("Barrier::arrive_and_wait");
+    detail::Fiber& self = detail::fiber_that_may_wait("Barrier::arrive_and_wait");
     if (try_arrive_and_wait()) return true;
-    lot_.park("Barrier::arrive_and_wait");
-    return false;
+    detail::Parked place(self, "Barrier::arrive_and_wait");
+    lot_.park(place);
+    return place.note;
   }
 
   // Arrives if it is the last, so that nothing waits; returns whether it did.
@@ -63,7 +66,9 @@ class Barrier {
     if (parties_ == 0) [[unlikely]]
       raise_no_party();
     --parties_;
-    if (lot_.size() == parties_) lot_.unpark_all();
+    if (lot_.size() != parties_ || lot_.is_empty()) return;
+    lot_.front()->note = true;
+    lot_.unpark_all();
   }
 
   Statistics statistics() const noexcept { return {parties_, lot_.size()}; }

@@ -103,6 +103,27 @@ TEST_CASE("a barrier without parties is an error") {
   });
 }
 
+TEST_CASE("a party that drops out last ends the phase, and the first who waits is told") {
+  Trace trace;
+
+  test::run([&] {
+    Barrier barrier(3);
+    const auto arrive = [&](const char* name) {
+      return spawn([&, name] {
+        trace.push_back(std::string(name) + (barrier.arrive_and_wait() ? "yes" : "no"));
+      });
+    };
+    auto first = arrive("first: ");
+    auto second = arrive("second: ");
+    yield();
+    barrier.arrive_and_drop();
+    first.join();
+    second.join();
+  });
+
+  CHECK(trace == Trace{"first: yes", "second: no"});
+}
+
 TEST_SUITE_END();
 
 }  // namespace
