@@ -38,7 +38,8 @@ class Task {
   }
   ~Task() { detach(); }
 
-  // Waits until the fiber has ended; returns its result, once.
+  // Waits until the fiber has ended; returns its result, once. The Task must not be
+  // dropped meanwhile, which another fiber could do.
   //
   // Context:  fiber
   // Suspends: unless it has ended.

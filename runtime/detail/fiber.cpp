@@ -308,9 +308,11 @@ void park(Fiber& self, Wait& wait) noexcept {
 namespace {
 
 // The running fiber joins `fiber` no longer.
-[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber) {
+[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber, const Wait& wait) {
+  Fiber& self = *runtime_thread.fiber;
   fiber.joiner = nullptr;
-  raise_cancelled(*runtime_thread.fiber);
+  if (wait.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
+  uv_error(UV_ECANCELED, wait.what).raise();  // in a destructor, while the run ends
 }
 
 }  // namespace
@@ -332,7 +334,7 @@ void wait_ended(Fiber& fiber) {
                 &fiber};
   fiber.joiner = &self;
   park(self, wait);
-  if (!fiber.has_ended()) raise_join_cut(fiber);
+  if (!fiber.has_ended()) raise_join_cut(fiber, wait);
 }
 
 bool is_run_ending(const Fiber& self) noexcept {

@@ -55,14 +55,24 @@ void update_view(Scope& scope) noexcept {
   scope.view->set(deadline_of(&scope), find_source(*scope.owner, &scope).fiber != nullptr);
 }
 
+// Whether Cancelled may be thrown while `uncaught` exceptions are in flight: with one, a
+// destructor runs, and Cancelled must end in a scope that was entered in there.
+bool may_throw(const Fiber& fiber, unsigned uncaught) noexcept {
+  if (uncaught == 0) return true;
+  const Source source = find_source(fiber, fiber.scope);
+  return source.scope != nullptr && source.fiber == &fiber &&
+         source.scope->entered_uncaught == uncaught;
+}
+
 bool is_abortable(const Fiber& fiber) noexcept {
   if (!fiber.is_cancel_requested() || fiber.state != Fiber::State::kParked) return false;
   const Wait& wait = *fiber.wait;
   if (wait.is_over || wait.abort == nullptr || wait.was_aborted()) return false;
-  // A destructor that waits while an exception unwinds cannot throw: its wait goes on.
   // A hook may be running on the stack that the fiber is about to leave.
   const bool is_leaving = thread_state.execution == &fiber.execution;
-  return (is_leaving ? *runtime_thread.exceptions : fiber.context.exceptions).uncaught == 0;
+  const ExceptionState& exceptions =
+      is_leaving ? *runtime_thread.exceptions : fiber.context.exceptions;
+  return may_throw(fiber, exceptions.uncaught);
 }
 
 // Brings the bit of `fiber` up to date. Where it goes, only the running fiber loses it at
@@ -214,6 +224,7 @@ ScopeEntry::ScopeEntry(Scope& scope, const char* what)
     : scope_(prepare(scope, what)), context_(scope_local(), scope.view = new ScopeView) {
   Fiber& self = *runtime_thread.fiber;
   scope.was_entered = true;
+  scope.entered_uncaught = runtime_thread.exceptions->uncaught;
   scope.owner = &self;
   scope.parent = std::exchange(self.scope, &scope);
   arm(scope);
@@ -247,7 +258,8 @@ void cancel(Fiber& fiber) noexcept {
 }
 
 bool is_cancel_due(Fiber& self) noexcept {
-  if (!self.is_cancel_requested() || runtime_thread.exceptions->uncaught != 0) return false;
+  if (!self.is_cancel_requested()) return false;
+  if (!may_throw(self, runtime_thread.exceptions->uncaught)) return false;
   refresh(self);
   return self.is_cancel_requested();
 }
@@ -269,7 +281,8 @@ ScopeClock::time_point effective_deadline() noexcept {
   const Fiber* const self = runtime_thread.fiber;
   const ScopeView* const view =
       self != nullptr && self->scope != nullptr ? self->scope->view : current_view();
-  return view == nullptr ? kNoDeadline : view->deadline();
+  if (view == nullptr) return kNoDeadline;
+  return view->is_cancelled() ? ScopeClock::time_point::min() : view->deadline();
 }
 
 bool is_running_cancelled() noexcept {

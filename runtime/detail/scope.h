@@ -82,6 +82,7 @@ struct Scope : TimerWheel::Node {
   // Of the context the owner was spawned in, where that is not its own scope's.
   ScopeClock::time_point inherited_deadline = kNoDeadline;
   std::shared_ptr<const std::string> reason;  // shared with each Cancelled it throws
+  unsigned entered_uncaught = 0;  // exceptions in flight on the owner's stack at the entry
   bool is_shielded = false;
   bool was_entered = false;
   bool cancel_called = false;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -343,6 +344,56 @@ TEST_CASE("when the run ends, the deadlines of shielded scopes come at once") {
   });
 
   CHECK(trace == Trace{"cut"});
+}
+
+TEST_CASE("a deadline in a destructor that unwinds cuts what waits there") {
+  struct Connection {
+    explicit Connection(Trace& seen) : trace(seen) {}
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() {
+      const auto began = now();
+      const bool flushed = shielded([] { return move_on_after(10ms, [] { sleep_for(2s); }); });
+      trace.push_back(flushed ? "flushed" : "cut");
+      CHECK(now() - began == 10ms);
+    }
+    Trace& trace;
+  };
+  Trace trace;
+
+  test::run([&] {
+    auto task = spawn([&] {
+      const Connection connection(trace);
+      sleep_for(1h);
+    });
+    yield();
+    task.cancel();
+    CHECK_THROWS_AS(task.join(), std::system_error);
+    CHECK_THROWS_AS(
+        [&] {
+          const Connection connection(trace);
+          throw std::runtime_error("unwinds");
+        }(),
+        std::runtime_error);
+  });
+
+  CHECK(trace == Trace{"cut", "cut"});
+}
+
+TEST_CASE("a task that was let loose sees that its scope was cancelled, and goes on") {
+  test::run([] {
+    CancelScope scope({.deadline = now() + 1h});
+    std::optional<Task<void>> loose;
+    scope.run([&] {
+      loose = spawn([] {
+        sleep_for(5ms);
+        CHECK(remaining() == 0ns);
+      });
+      sleep_for(1ms);
+      scope.cancel();
+    });
+    loose->join();
+  });
 }
 
 TEST_SUITE_END();
