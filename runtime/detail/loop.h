@@ -219,7 +219,10 @@ class EventLoop {
   // From now on the next of what is ready is drawn from `seed`, and so are select()'s picks.
   void shuffle(std::uint64_t seed) noexcept;
   // `watch` learns what is left when the run ends, and outlives the loop.
-  void set_watch(TestWatch& watch) noexcept { watch_ = &watch; }
+  void set_watch(TestWatch& watch) noexcept {
+    watch_ = &watch;
+    is_tested_ = true;
+  }
   // Parks the running fiber until nothing else can run before time moves on.
   void wait_all_parked();
 
@@ -265,7 +268,8 @@ class EventLoop {
   void end_stuck_waits() noexcept;
   void end_quiet_turn() noexcept;
   void advance_virtual_clock() noexcept;
-  bool must_turn_for_tests() const noexcept;
+  bool must_turn_for_tests() const noexcept { return is_tested_ && is_test_waiting(); }
+  bool is_test_waiting() const noexcept;
   bool has_ended_watch() const noexcept;
   void end_watch() noexcept;
   std::string describe_leftovers();
@@ -290,6 +294,7 @@ class EventLoop {
   ReadyQueue rejected_;      // promises whose rejection nobody looks at so far
   std::size_t overdue_ = 0;  // of those: they were there when the turn began
   bool is_shuffled_ = false;
+  bool is_tested_ = false;  // it had a watch, or a fiber in wait_all_parked()
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
   bool stopping_ = false;

@@ -29,6 +29,7 @@ Fiber* EventLoop::next_shuffled() noexcept {
 
 void EventLoop::wait_all_parked() {
   fiber_that_may_wait("wait_all_parked");
+  is_tested_ = true;
   wake_up();
   quiet_turns_ = 0;
   quiet_lot_.park("wait_all_parked");
@@ -39,7 +40,7 @@ bool EventLoop::has_ended_watch() const noexcept {
          uv_has_ref(remote_->handle()) == 0;
 }
 
-bool EventLoop::must_turn_for_tests() const noexcept {
+bool EventLoop::is_test_waiting() const noexcept {
   return !quiet_lot_.is_empty() || has_ended_watch();
 }
 
