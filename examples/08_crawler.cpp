@@ -65,16 +65,18 @@ void crawl(std::uint16_t port) {
   }
 }
 
+// The server runs as long as the crawl.
+void crawl_served(io::TcpListener listener) {
+  task_group([&, port = listener.port()](TaskGroup& group) {
+    group.spawn([&] { io::serve(std::move(listener), answer); });
+    crawl(port);
+    group.cancel();
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc > 1) return usage(std::string(argv[1]) == "--help");
-  return run([] {
-    auto listener = io::TcpListener::bind("127.0.0.1", 0);
-    task_group([&, port = listener.port()](TaskGroup& group) {
-      group.spawn([&] { io::serve(std::move(listener), answer); });
-      crawl(port);
-      group.cancel();  // the server
-    });
-  });
+  return run([] { crawl_served(io::TcpListener::bind("127.0.0.1", 0)); });
 }

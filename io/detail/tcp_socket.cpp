@@ -50,6 +50,7 @@ void TcpSocket::connect(const io::Address& to, Callback<void> done) {
       });
   if (code < 0) {
     request->done.give_back(Done<void>(done));
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): it was given back
     complete_soon<void>(loop(), resource().async_id(), std::move(done),
                         uv_error(code, describe("connect")));
     return;

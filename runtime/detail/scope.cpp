@@ -109,6 +109,17 @@ void abort_waits(EventLoop& loop) noexcept {
   if (loop.is_outermost()) loop.wake_up();
 }
 
+// Puts the fibers of the group, if any, behind those that are visited.
+Fiber** add_members(const Group* group, Fiber** end) noexcept {
+  Fiber* member = group == nullptr ? nullptr : group->first_member();
+  for (; member != nullptr; member = member->next_member) {
+    member->next_to_visit = nullptr;
+    *end = member;
+    end = &member->next_to_visit;
+  }
+  return end;
+}
+
 // Something changed on `first`, at `outermost` or, with null, at its own outermost scope.
 void spread(Fiber& first, const Scope* outermost) noexcept {
   Fiber* fiber = &first;
@@ -117,12 +128,7 @@ void spread(Fiber& first, const Scope* outermost) noexcept {
   while (fiber != nullptr) {
     for (Scope* at = fiber->scope; at != nullptr && at->owner == fiber; at = at->parent) {
       update_view(*at);
-      Fiber* member = at->group == nullptr ? nullptr : at->group->first_member();
-      for (; member != nullptr; member = member->next_member) {
-        member->next_to_visit = nullptr;
-        *end = member;
-        end = &member->next_to_visit;
-      }
+      end = add_members(at->group, end);
       if (at == outermost) break;
     }
     refresh(*fiber);

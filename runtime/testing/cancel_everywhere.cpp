@@ -168,6 +168,15 @@ SweepRun note(CancelSweep& sweep, const std::string& where, Run run) {
   return result;
 }
 
+void sweep_points(UniqueFunction<void()>& scenario, SweepHook::When when, int points,
+                  CancelSweep& sweep) {
+  const bool is_parked = when == SweepHook::When::kParked;
+  const std::string how = is_parked ? "parked at point " : "just before point ";
+  for (int point = 1; point <= points; ++point) {
+    note(sweep, how + std::to_string(point), [&] { return sweep_once(scenario, when, point); });
+  }
+}
+
 }  // namespace
 
 CancelSweep detail::cancel_everywhere(UniqueFunction<void()> scenario) {
@@ -178,10 +187,7 @@ CancelSweep detail::cancel_everywhere(UniqueFunction<void()> scenario) {
   if (whole.was_cut) throw TestFailure("cancel_everywhere: the scenario cancels itself");
   sweep.points = whole.points;
   for (const When when : {When::kParked, When::kRunning}) {
-    const std::string how = when == When::kParked ? "parked at point " : "just before point ";
-    for (int point = 1; point <= whole.points; ++point) {
-      note(sweep, how + std::to_string(point), [&] { return sweep_once(scenario, when, point); });
-    }
+    sweep_points(scenario, when, whole.points, sweep);
   }
   for (Milliseconds after{0}; after <= whole.took; ++after) {
     note(sweep, "after " + std::to_string(after.count()) + " ms",

@@ -94,6 +94,20 @@ bool is_bad_alloc(const std::exception_ptr& error) {
   }
 }
 
+// Runs the scenario with its n-th allocation failing; notes whether it had so many.
+void fail_nth(UniqueFunction<void()>& scenario, std::uint64_t n, bool& has_failed) {
+  struct Note {
+    FailAt failing;
+    bool& has_failed;
+    ~Note() { has_failed = failing.has_failed(); }
+  };
+  const auto fail = [&] {
+    const Note note{FailAt(n), has_failed};
+    scenario();
+  };
+  testing::run_test(fail);
+}
+
 }  // namespace
 
 AllocationSweep detail::fail_each_allocation(UniqueFunction<void()> scenario) {
@@ -101,15 +115,7 @@ AllocationSweep detail::fail_each_allocation(UniqueFunction<void()> scenario) {
   for (std::uint64_t n = 1;; ++n) {
     bool has_failed = false;
     try {
-      testing::run_test([&] {
-        FailAt failing(n);
-        struct Note {
-          FailAt& failing;
-          bool& has_failed;
-          ~Note() { has_failed = failing.has_failed(); }
-        } const note{failing, has_failed};
-        scenario();
-      });
+      fail_nth(scenario, n, has_failed);
     } catch (const TestFailure& failure) {
       throw TestFailure("fail_each_allocation, number " + std::to_string(n) + ": " +
                         failure.what());

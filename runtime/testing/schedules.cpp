@@ -31,6 +31,15 @@ TestOptions with_seed(const TestOptions& options, std::uint64_t seed) {
   std::throw_with_nested(ScheduleFailure(seed, text));
 }
 
+void run_schedule(UniqueFunction<void()>& scenario, TestOptions options, std::uint64_t seed,
+                  SourceLocation at) {
+  try {
+    run_test([&scenario] { scenario(); }, std::move(options), at);
+  } catch (...) {
+    fail(seed);
+  }
+}
+
 }  // namespace
 
 void detail::for_each_schedule(unsigned count, UniqueFunction<void()> scenario, TestOptions options,
@@ -44,11 +53,7 @@ void detail::for_each_schedule(unsigned count, UniqueFunction<void()> scenario, 
     count = 1;
   }
   for (std::uint64_t seed = first; seed != first + count; ++seed) {
-    try {
-      run_test([&scenario] { scenario(); }, with_seed(options, seed), at);
-    } catch (...) {
-      fail(seed);
-    }
+    run_schedule(scenario, with_seed(options, seed), seed, at);
   }
 }
 
