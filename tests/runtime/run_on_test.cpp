@@ -12,6 +12,7 @@
 #include <weft/ctx/unique_function.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/event.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/promise.h>
@@ -248,12 +249,17 @@ TEST_CASE("a promise that a caller's callback rejects is reported before the loo
   Trace trace;
   CallersTimer timer(loop, 1, 0, [&] { Promise<int>().reject(std::runtime_error("boom")); });
 
+  Event reported;
+
   run_on(loop.get(),
          [&] {
-           sleep_for(5ms);
+           reported.wait();
            trace.push_back("end");
          },
-         {.on_uncaught = [&](const std::exception_ptr&) { trace.push_back("reported"); }});
+         {.on_uncaught = [&](const std::exception_ptr&) {
+           trace.push_back("reported");
+           reported.set();
+         }});
 
   CHECK(trace == Trace{"reported", "end"});
 }
