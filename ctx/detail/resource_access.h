@@ -33,17 +33,6 @@ struct ResourceAccess {
     resource.frame_ = std::move(frame);
     emit_init(resource);
   }
-
-  // Begins a new life in the same memory: a new id, the running resource as
-  // trigger, the current context, init. The old life must have ended.
-  // Source: Node `asyncReset`.
-  static void begin(AsyncResource& resource) {
-    resource.async_id_ = next_async_id();
-    resource.trigger_async_id_ = current_execution().async_id;
-    resource.destroyed_ = false;
-    resource.frame_ = capture();
-    emit_init(resource);
-  }
 };
 
 }  // namespace weft::detail

@@ -74,7 +74,7 @@ void Timers::refresh(Timer& timer) {
   if (timer.is_cleared) return;
   const bool had_ended = !timer.is_armed() && !timer.is_firing;
   if (had_ended) {
-    ResourceAccess::begin(timer.resource);
+    timer.resource.async_reset();
     retain(timer);
   }
   if (timer.is_armed()) disarm(timer);
