@@ -14,8 +14,6 @@ namespace weft {
 namespace detail {
 namespace {
 
-constexpr int kLoopNumberShift = 48;
-
 // Loops count up from 0, threads that make ids without a loop count down from the top.
 constinit std::atomic<std::uint64_t> loops_started = 0;
 constinit std::atomic<std::uint64_t> threads_started = 0;

@@ -90,8 +90,13 @@ inline AsyncId running_async_id() noexcept {
   return execution == nullptr ? 0 : execution->async_id;
 }
 
-// Draws ids from `number` while it lives: a loop's ids begin at number << 48,
-// so that ids of several loops differ.
+// An id has its loop's number above these bits, so that ids of several loops differ.
+inline constexpr int kLoopNumberShift = 48;
+inline bool are_of_one_loop(AsyncId a, AsyncId b) noexcept {
+  return (a ^ b) >> kLoopNumberShift == 0;
+}
+
+// Draws ids of a loop of its own while it lives.
 class IdSource {
  public:
   IdSource();

@@ -24,13 +24,11 @@ inline void check_may_hold(const Fiber* self, const char* what) {
     raise_cannot_hold(what);
 }
 
-// Errors: UsageError when `self` holds it already, or a fiber of another loop does: an
-// id has its loop's number above these bits.
-inline constexpr int kLoopBits = 48;
+// Errors: UsageError when `self` holds it already, or a fiber of another loop does.
 [[noreturn]] void raise_cannot_wait_for(const Holder& holder, const Fiber& self, const char* what);
 inline void check_may_wait_for(const Holder& holder, const Fiber& self, const char* what) {
   const AsyncId id = self.resource.async_id();
-  if (holder.fiber == 0 || (holder.fiber != id && (holder.fiber ^ id) >> kLoopBits == 0)) return;
+  if (holder.fiber == 0 || (holder.fiber != id && are_of_one_loop(holder.fiber, id))) return;
   raise_cannot_wait_for(holder, self, what);
 }
 

@@ -113,9 +113,8 @@ inline void release(PromiseCore& promise) noexcept {
 
 // --- life ---
 
-// The number of the loop is in an id's high bits (IdSource).
 inline bool is_of_this_loop(const PromiseCore& promise) noexcept {
-  return ((promise.resource.async_id() ^ thread_state.last_async_id) >> 48) == 0;
+  return are_of_one_loop(promise.resource.async_id(), thread_state.last_async_id);
 }
 [[noreturn]] void raise_no_loop();
 [[noreturn]] void raise_other_loop(const char* what);
