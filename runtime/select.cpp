@@ -42,7 +42,7 @@ std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitL
     if (waiters[i].is_served()) return i;
   }
   wait.give_up();  // a wait that was ended by force is still in its lists
-  raise_unserved(self, wait.what);
+  raise_unserved(self);
 }
 
 }  // namespace weft::detail

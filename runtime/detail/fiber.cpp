@@ -305,14 +305,18 @@ void park(Fiber& self, Wait& wait) noexcept {
   } while (!wait.is_over);
 }
 
+void raise_unserved(Fiber& self) {
+  const Wait& wait = *self.wait;
+  if (wait.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
+  uv_error(UV_ECANCELED, wait.what).raise();
+}
+
 namespace {
 
 // The running fiber joins `fiber` no longer.
-[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber, const Wait& wait) {
-  Fiber& self = *runtime_thread.fiber;
+[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber) {
   fiber.joiner = nullptr;
-  if (wait.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
-  uv_error(UV_ECANCELED, wait.what).raise();  // in a destructor, while the run ends
+  raise_unserved(*runtime_thread.fiber);
 }
 
 }  // namespace
@@ -334,7 +338,7 @@ void wait_ended(Fiber& fiber) {
                 &fiber};
   fiber.joiner = &self;
   park(self, wait);
-  if (!fiber.has_ended()) raise_join_cut(fiber, wait);
+  if (!fiber.has_ended()) raise_join_cut(fiber);
 }
 
 bool is_run_ending(const Fiber& self) noexcept {

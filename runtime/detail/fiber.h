@@ -177,6 +177,9 @@ inline Fiber& fiber_that_may_wait(const char* what) {
 }
 // Parks `self`, the running fiber, until `wait` is over.
 void park(Fiber& self, Wait& wait) noexcept;
+// Throws what the last wait of `self` ends with when nobody served it: Cancelled; inside a
+// destructor, while the run ends, std::errc::operation_canceled.
+[[noreturn]] void raise_unserved(Fiber& self);
 // Misuses of a Task.
 [[noreturn]] void raise_no_task(const char* what);
 [[noreturn]] void raise_joined_already();

@@ -91,8 +91,8 @@ void make_ready(PromiseCore& reaction, PromiseCore& parent) noexcept {
 namespace {
 
 // A fiber that awaits, among the reactions of what it awaits. Lives on its stack.
-struct Waiter : Wait, Runnable {
-  Waiter(Fiber& fiber, PromiseCore& awaited)
+struct PromiseWait : Wait, Runnable {
+  PromiseWait(Fiber& fiber, PromiseCore& awaited)
       : Runnable(true), self(fiber), promise(awaited), link(awaited.end) {
     what = "await";
     on = promise.resource.async_id();
@@ -100,19 +100,19 @@ struct Waiter : Wait, Runnable {
     resource = &promise.resource;
     promise.link(*this);
   }
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  ~Waiter() = default;
+  PromiseWait(const PromiseWait&) = delete;
+  PromiseWait& operator=(const PromiseWait&) = delete;
+  ~PromiseWait() = default;
 
   // Of a promise that is pending.
   void unlink() noexcept {
     *link = next;
-    if (next != nullptr && next->is_fiber) static_cast<Waiter*>(next)->link = link;
+    if (next != nullptr && next->is_fiber) static_cast<PromiseWait*>(next)->link = link;
     if (promise.end == &next) promise.end = link;
     link = nullptr;
   }
   static void on_abort(Wait& wait) {
-    auto& waiter = static_cast<Waiter&>(wait);
+    auto& waiter = static_cast<PromiseWait&>(wait);
     waiter.unlink();
     waiter.finish();
   }
@@ -131,12 +131,11 @@ struct Waiter : Wait, Runnable {
 void wait_settled(PromiseCore& promise) {
   Fiber& self = fiber_that_may_wait("await");
   if (promise.is_pending()) {
-    Waiter waiter(self, promise);
+    PromiseWait waiter(self, promise);
     park(self, waiter);
     if (promise.is_pending()) {
       if (waiter.link != nullptr) waiter.unlink();  // the run ended the wait by force
-      if (waiter.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
-      uv_error(UV_ECANCELED, "await").raise();
+      raise_unserved(self);
     }
   }
   promise.is_handled = true;
@@ -173,7 +172,7 @@ void settle(PromiseCore& promise, PromiseCore::State state) noexcept {
   while (reaction != nullptr) {
     Runnable& one = *std::exchange(reaction, reaction->next);
     if (one.is_fiber) {
-      static_cast<Waiter&>(one).finish();
+      static_cast<PromiseWait&>(one).finish();
     } else {
       make_ready(static_cast<PromiseCore&>(one), promise);
     }

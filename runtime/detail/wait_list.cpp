@@ -38,14 +38,9 @@ void SoleWait::leave(Wait& wait) {
   end_wait(*self.self);
 }
 
-void SoleWait::raise_unserved() {
+void SoleWait::leave_unserved() {
   give_up();  // a wait that was ended by force is still in its list
-  detail::raise_unserved(*self, what);
-}
-
-void raise_unserved(Fiber& self, const char* what) {
-  if (self.wait->was_aborted() || is_cancel_due(self)) raise_cancelled(self);
-  uv_error(UV_ECANCELED, what).raise();
+  raise_unserved(*self);
 }
 
 void raise_closed(const char* what) {

@@ -102,17 +102,14 @@ struct SoleWait : Wait, Waiter {
     list.push(*this);
     park(*self, *this);
     if (!is_served()) [[unlikely]]
-      raise_unserved();
+      leave_unserved();
   }
 
  private:
   static void leave(Wait& wait);
-  [[noreturn]] void raise_unserved();
+  [[noreturn]] void leave_unserved();
 };
 
-// Throws what the wait of `self` ends with when nobody served it: Cancelled; inside a
-// destructor, while the run ends, std::errc::operation_canceled.
-[[noreturn]] void raise_unserved(Fiber& self, const char* what);
 // Throws std::errc::broken_pipe, as a stream does whose other end is gone.
 [[noreturn]] void raise_closed(const char* what);
 
