@@ -222,43 +222,31 @@ void abandon(PromiseCore& promise) noexcept {
 
 namespace {
 
-// What a promise that follows another puts among the reactions of that.
-class Follower final : public PromiseCore {
+// A promise in between, which Node shows: it reacts to one promise and holds another.
+class Between final : public PromiseCore {
  public:
-  explicit Follower(PromiseCore& promise) noexcept
-      : PromiseCore(kType, 1), target_(&retain(promise)) {}
+  Between(const PromiseType& type, std::uint32_t references, PromiseCore& kept) noexcept
+      : PromiseCore(type, references), kept_(&retain(kept)) {}
+
+  // What a promise that follows another puts among the reactions of that: settles the
+  // one it holds.
+  static const PromiseType kFollower;
+  // The last step of finally: what came before it, which it holds, is its own outcome.
+  static const PromiseType kRestoring;
 
  private:
-  static void react(PromiseCore& core) {
-    auto& self = static_cast<Follower&>(core);
+  static void follow(PromiseCore& core) {
+    auto& self = static_cast<Between&>(core);
     PromiseCore& followed = *std::exchange(self.other, nullptr);
-    PromiseCore& target = *std::exchange(self.target_, nullptr);
+    PromiseCore& target = *std::exchange(self.kept_, nullptr);
     forward(target, followed);
     self.is_locked = true;
     fulfil(self);
     release(target);
     release(followed);
   }
-  static PromiseCore* drop(PromiseCore& core) noexcept {
-    PromiseCore* const target = static_cast<Follower&>(core).target_;
-    drop_core<Follower>(core);
-    return target;
-  }
-  static constexpr PromiseType kType{&react, &drop};
-
-  PromiseCore* target_;  // an own reference, until it is settled
-
-  friend PromiseCore* drop_core<Follower>(PromiseCore& core) noexcept;
-};
-
-// The last step of finally: what came before it holds again.
-class Restoring final : public PromiseCore {
- public:
-  explicit Restoring(PromiseCore& kept) noexcept : PromiseCore(kType, 2), kept_(&retain(kept)) {}
-
- private:
-  static void react(PromiseCore& core) {
-    auto& self = static_cast<Restoring&>(core);
+  static void restore(PromiseCore& core) {
+    auto& self = static_cast<Between&>(core);
     PromiseCore& before = *std::exchange(self.other, nullptr);
     PromiseCore& kept = *std::exchange(self.kept_, nullptr);
     self.is_locked = true;
@@ -267,16 +255,18 @@ class Restoring final : public PromiseCore {
     release(before);
   }
   static PromiseCore* drop(PromiseCore& core) noexcept {
-    PromiseCore* const kept = static_cast<Restoring&>(core).kept_;
-    drop_core<Restoring>(core);
+    PromiseCore* const kept = static_cast<Between&>(core).kept_;
+    drop_core<Between>(core);
     return kept;
   }
-  static constexpr PromiseType kType{&react, &drop};
 
-  PromiseCore* kept_;  // an own reference, until this is settled
+  PromiseCore* kept_;  // an own reference, until it has reacted
 
-  friend PromiseCore* drop_core<Restoring>(PromiseCore& core) noexcept;
+  friend PromiseCore* drop_core<Between>(PromiseCore& core) noexcept;
 };
+
+constexpr PromiseType Between::kFollower{&follow, &drop};
+constexpr PromiseType Between::kRestoring{&restore, &drop};
 
 // The job of a promise that was resolved with another, in the call scope.
 void follow_now(PromiseCore& promise) {
@@ -284,7 +274,7 @@ void follow_now(PromiseCore& promise) {
   PromiseCore& from = *std::exchange(promise.other, nullptr);
   try {
     FrameRef frame = capture();
-    begin(make_core<Follower>(promise), from, std::move(frame));
+    begin(make_core<Between>(Between::kFollower, 1U, promise), from, std::move(frame));
   } catch (...) {
     settle_rejected(promise, std::current_exception());
   }
@@ -315,7 +305,7 @@ void follow_after(PromiseCore& promise, PromiseCore* first, PromiseCore& kept) {
   const Held held(*first);
   if (!is_of_this_loop(*held)) raise_other_loop("finally");
   FrameRef frame = capture();
-  auto& restoring = make_core<Restoring>(kept);
+  auto& restoring = make_core<Between>(Between::kRestoring, 2U, kept);
   begin(restoring, *held, std::move(frame));
   follow(promise, restoring);
 }
