@@ -14,26 +14,17 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
 namespace {
 
+using test::outcome;
 using test::Trace;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/cancel");
-
-// Calls a function and says whether Cancelled came out of it.
-template <typename F>
-std::string outcome(F&& fn) {
-  try {
-    fn();
-  } catch (const Cancelled&) {
-    return "cancelled";
-  }
-  return "went on";
-}
 
 TEST_CASE("a cancelled fiber ends at its next suspension point, not before") {
   Trace trace;

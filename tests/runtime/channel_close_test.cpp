@@ -16,29 +16,18 @@
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/capacities.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
 namespace {
 
 using test::each_capacity;
+using test::outcome_of_transfer;
 using test::Trace;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/channel_close");
-
-// Calls a function and says how it ended.
-template <typename F>
-std::string outcome(F&& fn) {
-  try {
-    fn();
-  } catch (const Cancelled&) {
-    return "cancelled";
-  } catch (const std::system_error& error) {
-    return error.code() == std::errc::broken_pipe ? "broken pipe" : error.what();
-  }
-  return "done";
-}
 
 std::string shown(const std::optional<int>& value) {
   return value ? std::to_string(*value) : "none";
@@ -88,7 +77,7 @@ TEST_CASE("close fails every waiting send with broken_pipe and leaves the values
     for (int i = 1; i <= 2; ++i) {
       spawn([&, i] {
         auto value = std::make_unique<int>(i);
-        trace.push_back(outcome([&] { channel.send(std::move(value)); }));
+        trace.push_back(outcome_of_transfer([&] { channel.send(std::move(value)); }));
         trace.push_back("still has " + std::to_string(*value));
       });
     }
@@ -109,8 +98,8 @@ TEST_CASE("a send on a closed channel fails at once with broken_pipe, and says w
     Channel<int> channel(capacity);
     channel.close();
 
-    CHECK(outcome([&] { channel.send(1); }) == "broken pipe");
-    CHECK(outcome([&] { channel.try_send(1); }) == "broken pipe");
+    CHECK(outcome_of_transfer([&] { channel.send(1); }) == "broken pipe");
+    CHECK(outcome_of_transfer([&] { channel.try_send(1); }) == "broken pipe");
     CHECK_THROWS_WITH(channel.send(1), doctest::Contains("channel send: broken pipe"));
   });
 }
@@ -177,7 +166,7 @@ TEST_CASE("destroying a channel ends those who wait at it, as closing does") {
       for (const int& value : at) trace.push_back(std::to_string(value));
       trace.push_back("loop ends");
     });
-    spawn([&, &at = *other] { trace.push_back(outcome([&] { at.send(1); })); });
+    spawn([&, &at = *other] { trace.push_back(outcome_of_transfer([&] { at.send(1); })); });
     yield();
     channel.reset();
     other.reset();
@@ -192,7 +181,8 @@ TEST_CASE("a cancelled receive has received nothing, and leaves its place") {
 
   test::run([&] {
     Channel<int> channel(capacity);
-    auto cancelled = spawn([&] { trace.push_back(outcome([&] { channel.receive(); })); });
+    auto cancelled =
+        spawn([&] { trace.push_back(outcome_of_transfer([&] { channel.receive(); })); });
     auto behind = spawn([&] { trace.push_back("got " + shown(channel.receive())); });
     yield();
     cancelled.cancel();
@@ -213,7 +203,7 @@ TEST_CASE("a cancelled send has not sent, leaves its place and its value") {
     while (channel.try_send(std::make_unique<int>(0))) continue;
     auto cancelled = spawn([&] {
       auto value = std::make_unique<int>(1);
-      trace.push_back(outcome([&] { channel.send(std::move(value)); }));
+      trace.push_back(outcome_of_transfer([&] { channel.send(std::move(value)); }));
       trace.push_back("still has " + std::to_string(*value));
     });
     spawn([&] { channel.send(std::make_unique<int>(2)); });
@@ -235,7 +225,7 @@ TEST_CASE("a value handed to a receiver that is cancelled before it runs is rece
     Channel<int> channel(0);
     auto receiver = spawn([&] {
       trace.push_back("got " + shown(channel.receive()));
-      trace.push_back(outcome([&] { channel.receive(); }));
+      trace.push_back(outcome_of_transfer([&] { channel.receive(); }));
     });
     yield();
     channel.send(1);
@@ -255,8 +245,8 @@ TEST_CASE("a send whose value was taken before the sender is cancelled has sent"
     Channel<int> channel(capacity);
     while (channel.try_send(0)) continue;
     auto sender = spawn([&] {
-      trace.push_back("send " + outcome([&] { channel.send(1); }));
-      trace.push_back("next " + outcome([&] { channel.send(2); }));
+      trace.push_back("send " + outcome_of_transfer([&] { channel.send(1); }));
+      trace.push_back("next " + outcome_of_transfer([&] { channel.send(2); }));
     });
     yield();
     for (std::size_t i = 0; i < capacity; ++i) CHECK(channel.receive() == 0);
@@ -275,8 +265,8 @@ TEST_CASE("a fiber that is cancelled already neither sends nor receives") {
     Channel<int> channel(2);
     channel.send(1);
     auto task = spawn([&] {
-      CHECK(outcome([&] { channel.send(2); }) == "cancelled");
-      CHECK(outcome([&] { channel.receive(); }) == "cancelled");
+      CHECK(outcome_of_transfer([&] { channel.send(2); }) == "cancelled");
+      CHECK(outcome_of_transfer([&] { channel.receive(); }) == "cancelled");
     });
     task.cancel();
     task.join();
@@ -290,13 +280,13 @@ TEST_CASE("the end of the run ends those who wait at a channel that outlives it"
   Trace trace;
 
   test::run([&] {
-    spawn([&] { trace.push_back(outcome([&] { channel.receive(); })); });
+    spawn([&] { trace.push_back(outcome_of_transfer([&] { channel.receive(); })); });
     spawn([&] {
       struct WaitsAtEnd {
         Channel<int>& at;
         Trace& trace;
         ~WaitsAtEnd() {
-          trace.push_back(outcome([&] { at.receive(); }));
+          trace.push_back(outcome_of_transfer([&] { at.receive(); }));
         }
       } const cleanup{channel, trace};
       sleep_for(1h);

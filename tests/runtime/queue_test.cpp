@@ -23,12 +23,14 @@
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/hook_recorder.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
 namespace {
 
 using test::HookRecorder;
+using test::outcome_of_transfer;
 using test::seen;
 using test::Trace;
 using namespace std::chrono_literals;
@@ -39,18 +41,6 @@ TEST_SUITE_BEGIN("runtime/queue");
 template <std::invocable Body>
 void run_for_real(Body body) {
   test::run(std::move(body), {.clock = detail::Clock::kReal});
-}
-
-template <typename F>
-std::string outcome(F&& fn) {
-  try {
-    fn();
-  } catch (const Cancelled&) {
-    return "cancelled";
-  } catch (const std::system_error& error) {
-    return error.code() == std::errc::broken_pipe ? "broken pipe" : error.what();
-  }
-  return "done";
 }
 
 TEST_CASE("values of another thread arrive in the order pushed, until it is gone") {
@@ -189,7 +179,7 @@ TEST_CASE("a closed queue refuses what is pushed and gives out what it has") {
     to.close();
     to.close();
 
-    CHECK(outcome([&] { to.try_push(2); }) == "broken pipe");
+    CHECK(outcome_of_transfer([&] { to.try_push(2); }) == "broken pipe");
     CHECK(queue.pop() == 1);
     CHECK_FALSE(queue.pop());
     CHECK_FALSE(queue.try_pop());
@@ -224,7 +214,7 @@ TEST_CASE("a thread that blocks in push fails when the queue goes") {
     auto queue = std::make_unique<Queue<int>>(1);
     pusher = std::thread([&, to = queue->producer()]() mutable {
       to.push(1);
-      ended = outcome([&] { to.push(2); });
+      ended = outcome_of_transfer([&] { to.push(2); });
     });
     while (queue->statistics().size == 0) std::this_thread::yield();
     queue.reset();
@@ -265,7 +255,7 @@ TEST_CASE("a cancelled pop has taken nothing, also when a value was on its way")
   run_for_real([&] {
     Queue<int> queue(2);
     auto to = queue.producer();
-    auto cancelled = spawn([&] { trace.push_back(outcome([&] { queue.pop(); })); });
+    auto cancelled = spawn([&] { trace.push_back(outcome_of_transfer([&] { queue.pop(); })); });
     auto behind = spawn([&] { trace.push_back("got " + std::to_string(*queue.pop())); });
     yield();
     to.try_push(1);
@@ -291,7 +281,7 @@ TEST_CASE("a queue keeps the loop alive only while a fiber waits at it") {
   pusher.join();
 
   CHECK(value == 1);
-  CHECK(outcome([&] { kept->try_push(2); }) == "broken pipe");
+  CHECK(outcome_of_transfer([&] { kept->try_push(2); }) == "broken pipe");
 }
 
 TEST_CASE("a select takes from a queue, waits for it, and hears of its end") {
@@ -347,14 +337,14 @@ TEST_CASE("a producer may outlive the loop") {
   run_for_real([&] {
     queue.emplace(2);
     to = queue->producer();
-    spawn([&] { outcome([&] { queue->pop(); }); });
+    spawn([&] { outcome_of_transfer([&] { queue->pop(); }); });
     yield();
     Loop::current().stop();
   });
 
   CHECK(to->try_push(1));
   queue.reset();
-  CHECK(outcome([&] { to->push(2); }) == "broken pipe");
+  CHECK(outcome_of_transfer([&] { to->push(2); }) == "broken pipe");
 }
 
 TEST_CASE("pop returns in the fiber's own context") {

@@ -24,6 +24,7 @@
 #include <weft/tests/support/capacities.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/hook_recorder.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -31,24 +32,13 @@ namespace {
 
 using test::each_capacity;
 using test::HookRecorder;
+using test::outcome_of_transfer;
 using test::Trace;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/select");
 
 const auto ignore = [](auto&&...) {};
-
-template <typename F>
-std::string outcome(F&& fn) {
-  try {
-    fn();
-  } catch (const Cancelled&) {
-    return "cancelled";
-  } catch (const std::system_error& error) {
-    return error.code() == std::errc::broken_pipe ? "broken pipe" : error.what();
-  }
-  return "done";
-}
 
 // A case that receives and returns "name value".
 auto hear(Channel<int>& channel, const std::string& name) {
@@ -187,7 +177,7 @@ TEST_CASE("sending to a closed channel fails the select that picks it") {
     closed.close();
     bool called = false;
 
-    CHECK(outcome([&] {
+    CHECK(outcome_of_transfer([&] {
             select(on_receive(silent, ignore), on_send(closed, 1, [&] { called = true; }));
           }) == "broken pipe");
     CHECK_FALSE(called);
@@ -203,7 +193,8 @@ TEST_CASE("close ends the selects that wait: one that receives, and one that sen
     Channel<int> other(0);
     spawn([&] { trace.push_back(select(hear(other, "other"), hear(heard, "heard"))); });
     spawn([&] {
-      trace.push_back(outcome([&] { select(hear(other, "other"), tell(told, 1, "told")); }));
+      trace.push_back(
+          outcome_of_transfer([&] { select(hear(other, "other"), tell(told, 1, "told")); }));
     });
     yield();
     heard.close();
@@ -383,7 +374,7 @@ TEST_CASE("a cancelled select has taken nothing and leaves every queue") {
     Channel<std::unique_ptr<int>> out(0);
     auto task = spawn([&] {
       auto value = std::make_unique<int>(3);
-      trace.push_back(outcome([&] {
+      trace.push_back(outcome_of_transfer([&] {
         select(on_receive(in, ignore), on_send(out, std::move(value), ignore), after(1h, ignore));
       }));
       trace.push_back("still has " + std::to_string(*value));
@@ -406,7 +397,7 @@ TEST_CASE("a select that was served before it is cancelled runs its callback") {
     Channel<int> second(0);
     auto task = spawn([&] {
       trace.push_back(select(hear(first, "first"), hear(second, "second")));
-      trace.push_back(outcome([&] { first.receive(); }));
+      trace.push_back(outcome_of_transfer([&] { first.receive(); }));
     });
     yield();
     second.send(2);
@@ -422,8 +413,9 @@ TEST_CASE("a fiber that is cancelled already takes no case") {
   test::run([] {
     Channel<int> channel(1);
     channel.send(1);
-    auto task =
-        spawn([&] { CHECK(outcome([&] { select(on_receive(channel, ignore)); }) == "cancelled"); });
+    auto task = spawn([&] {
+      CHECK(outcome_of_transfer([&] { select(on_receive(channel, ignore)); }) == "cancelled");
+    });
     task.cancel();
     task.join();
 
@@ -458,7 +450,7 @@ TEST_CASE("the end of the run ends a select that cannot be cancelled") {
         Channel<int>& at;
         Trace& trace;
         ~SelectsAtEnd() {
-          trace.push_back(outcome([&] { select(hear(at, "a"), tell(at, 1, "b")); }));
+          trace.push_back(outcome_of_transfer([&] { select(hear(at, "a"), tell(at, 1, "b")); }));
         }
       } const cleanup{channel, trace};
       sleep_for(1h);
