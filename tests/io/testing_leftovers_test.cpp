@@ -14,29 +14,19 @@
 #include <weft/io/tcp.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/testing/run_test.h>
+#include <weft/tests/support/complaint.h>
 
 namespace weft {
 namespace {
 
+using test::complaint_of;
+using test::contains;
 using testing::run_test;
 using testing::TestFailure;
 using testing::TestOptions;
 using testing::wait_all_parked;
 
 TEST_SUITE_BEGIN("io/testing_leftovers");
-
-std::string complaint_of(const std::function<void()>& body, TestOptions options = {}) {
-  try {
-    run_test(body, std::move(options));
-  } catch (const TestFailure& failure) {
-    return failure.what();
-  }
-  return {};
-}
-
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_CASE("a fiber that accepts for ever fails the test instead of hanging it") {
   const std::string text = complaint_of([] {

@@ -22,11 +22,14 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/testing/run_test.h>
 #include <weft/runtime/timers.h>
+#include <weft/tests/support/complaint.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
 namespace {
 
+using test::complaint_of;
+using test::contains;
 using test::Trace;
 using testing::run_test;
 using testing::TestFailure;
@@ -35,20 +38,6 @@ using testing::wait_all_parked;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/testing_run");
-
-// What the kit says of a body; empty when it is content.
-std::string complaint_of(const std::function<void()>& body, TestOptions options = {}) {
-  try {
-    run_test(body, std::move(options));
-  } catch (const TestFailure& failure) {
-    return failure.what();
-  }
-  return {};
-}
-
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_CASE("a test sleeps for hours in no time") {
   const auto began = std::chrono::steady_clock::now();
