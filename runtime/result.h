@@ -4,6 +4,7 @@
 // deliver it; await() turns it into a return value or an exception.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +19,16 @@ namespace weft {
 struct Error {
   std::error_code code;
   std::string doing;
+  // What user code threw, where it ran for an operation (offload); then `code` is that
+  // of a std::system_error, else uv_category()'s UNKNOWN, and `doing` tells the rest.
+  std::exception_ptr exception = nullptr;
 
   // "connect 127.0.0.1:1: connection refused (ECONNREFUSED)"
   std::string message() const {
     return doing.empty() ? code.message() : doing + ": " + code.message();
   }
   [[noreturn]] void raise() const {
+    if (exception != nullptr) std::rethrow_exception(exception);
     if (doing.empty()) throw std::system_error(code);
     throw std::system_error(code, doing);
   }
