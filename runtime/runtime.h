@@ -14,8 +14,10 @@
 #include <weft/runtime/latch.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/mutex.h>
+#include <weft/runtime/offload.h>
 #include <weft/runtime/once.h>
 #include <weft/runtime/parking_lot.h>
+#include <weft/runtime/pool.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/queue.h>
 #include <weft/runtime/result.h>

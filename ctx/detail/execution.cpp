@@ -94,6 +94,7 @@ std::span<const std::string_view> resource_types() noexcept {
       "GETADDRINFOREQWRAP",
       "bound-anonymous-fn",
       "POST",
+      "OFFLOAD",
   };
   return kTypes;
 }

@@ -353,7 +353,7 @@ void EventLoop::on_check() noexcept {
 // Two quiet turns in a row: whatever was on its way over loopback has arrived.
 void EventLoop::end_quiet_turn() noexcept {
   const bool busy = !ready_.is_empty() || !ticks_.empty() || !immediates_.is_empty() ||
-                    uv_->active_reqs.count > 0;
+                    uv_->active_reqs.count > 0 || requests_ > 0;
   if (busy || ++quiet_turns_ < 3) return;
   if (!quiet_lot_.is_empty()) {
     quiet_lot_.unpark_all();

@@ -189,7 +189,8 @@ class EventLoop {
   void add(Handle& handle) noexcept;
   void remove(Handle& handle) noexcept;
 
-  // Requests with libuv that neither a handle nor a fiber owns: the run waits for them.
+  // Works, and requests with libuv that neither a handle nor a fiber owns: the run waits
+  // for them, and virtual time stands still.
   void begin_request() noexcept { ++requests_; }
   void end_request() noexcept { --requests_; }
 

@@ -2,6 +2,7 @@
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/remote_queue.h>
 #include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/detail/work.h>
 
 namespace weft::detail {
 
@@ -38,6 +39,18 @@ void RemoteQueue::remove_keeper() noexcept {
   }
 }
 
+void RemoteQueue::deliver(Work& work) noexcept {
+  const std::scoped_lock lock(mutex_);
+  work.next_ = nullptr;
+  *std::exchange(delivered_end_, &work.next_) = &work;
+  uv_async_send(&async_);
+}
+
+void RemoteQueue::begin_work() noexcept {
+  if (works_++ == 0) uv_ref(handle());
+  loop_->begin_request();
+}
+
 void RemoteQueue::open() {
   uv_must(uv_async_init(loop_->uv(), &async_, [](uv_async_t* handle) {
     static_cast<EventLoop*>(handle->data)->remote()->run_posted();
@@ -47,17 +60,37 @@ void RemoteQueue::open() {
 bool RemoteQueue::run_posted() noexcept {
   std::vector<Posted> posted;
   EventLoop* loop = nullptr;
+  Work* works = nullptr;
   {
     const std::scoped_lock lock(mutex_);
     loop = loop_;
     posted.swap(posted_);
-    keepers_ > 0 ? uv_ref(handle()) : uv_unref(handle());
+    works = take_delivered();
+    keepers_ + works_ > 0 ? uv_ref(handle()) : uv_unref(handle());
   }
   for (Posted& item : posted) {
     AsyncResource resource("POST", {.trigger = item.poster});
     loop->call(resource, std::move(item.frame).take(), [&item] { item.fn(); });
   }
-  return !posted.empty();
+  const bool has_run = !posted.empty() || works != nullptr;
+  end_works(works);
+  return has_run;
+}
+
+// Under the mutex.
+Work* RemoteQueue::take_delivered() noexcept {
+  delivered_end_ = &delivered_;
+  Work* const first = std::exchange(delivered_, nullptr);
+  for (const Work* work = first; work != nullptr; work = work->next_) --works_;
+  return first;
+}
+
+void RemoteQueue::end_works(Work* first) noexcept {
+  while (first != nullptr) {
+    Work& work = *std::exchange(first, first->next_);
+    loop_->end_request();
+    work.end(work.was_cancelled_);
+  }
 }
 
 bool RemoteQueue::try_end() noexcept {

@@ -16,6 +16,7 @@
 namespace weft::detail {
 
 class EventLoop;
+class Work;
 
 class RemoteQueue {
  public:
@@ -31,8 +32,13 @@ class RemoteQueue {
   [[nodiscard]] bool add_keeper();
   void remove_keeper() noexcept;
 
+  // A work of the loop's has ended, or was taken back. Context: any thread.
+  void deliver(Work& work) noexcept;
+
   // The loop's side.
   void open();
+  // A work is on its way: the loop stays alive, and does not end, until it is delivered.
+  void begin_work() noexcept;
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
   // Whether anything was posted since the last call.
   bool run_posted() noexcept;
@@ -40,6 +46,9 @@ class RemoteQueue {
   bool try_end() noexcept;
 
  private:
+  Work* take_delivered() noexcept;
+  void end_works(Work* first) noexcept;
+
   struct Posted {
     UniqueFunction<void()> fn;
     PortableFrame frame;
@@ -50,6 +59,9 @@ class RemoteQueue {
   EventLoop* loop_;  // null: ended. Guarded by mutex_, as the two below
   std::vector<Posted> posted_;
   std::size_t keepers_ = 0;
+  Work* delivered_ = nullptr;  // the first of a list
+  Work** delivered_end_ = &delivered_;
+  std::size_t works_ = 0;  // on their way; the loop's thread's
   uv_async_t async_;
 };
 

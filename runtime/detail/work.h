@@ -1,0 +1,64 @@
+// Work: what blocks, on a thread of a pool, and its end on the loop's thread.
+//
+// Files, name lookups and offload() are works: one mechanism beside libuv's own pool,
+// which has one queue for everything, so that a slow name server stalls every file.
+// Invariants:
+//
+// 1. run() is called at most once, on a pool's thread; end() exactly once, on the
+//    loop's thread, never from inside start_work() or cancel_work().
+// 2. While a work is on its way its loop is alive and does not end. Who waits for one
+//    waits for its end: nobody returns to a stack that a pool's thread may write to.
+// 3. Cancelling takes a work out of the pool's queue; one that runs is waited for.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include <weft/runtime/result.h>
+
+namespace weft {
+
+class Pool;
+
+namespace detail {
+
+class EventLoop;
+class PoolCore;
+class RemoteQueue;
+
+class Work {
+ public:
+  Work() = default;
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+
+ protected:
+  virtual ~Work() = default;
+  // What blocks. It must not touch the loop or what belongs to it.
+  virtual void run() noexcept = 0;
+  // May free the work. With `was_cancelled`, run() was never called.
+  virtual void end(bool was_cancelled) noexcept = 0;
+
+ private:
+  friend class PoolCore;
+  friend class RemoteQueue;
+  friend std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work);
+  friend bool cancel_work(Work& work) noexcept;
+
+  std::shared_ptr<PoolCore> pool_;  // with the pool and its threads, which may outlive it
+  RemoteQueue* loop_ = nullptr;     // null: not on its way
+  std::chrono::steady_clock::time_point queued_at_;
+  Work* previous_ = nullptr;  // in the pool's queue
+  Work* next_ = nullptr;      // there, or among those that have ended
+  bool is_queued_ = false;    // guarded by the pool's mutex
+  bool was_cancelled_ = false;
+};
+
+// Hands the work to the pool. An error: it was refused, and nothing has happened.
+std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work);
+// Whether the work had not begun: end(true) follows, from the loop.
+bool cancel_work(Work& work) noexcept;
+
+}  // namespace detail
+}  // namespace weft

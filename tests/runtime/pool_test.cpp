@@ -1,0 +1,205 @@
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weft/ctx/error.h>
+#include <weft/runtime/fiber.h>
+#include <weft/runtime/offload.h>
+#include <weft/runtime/pool.h>
+#include <weft/runtime/run.h>
+#include <weft/runtime/task.h>
+#include <weft/tests/support/harness.h>
+#include <weft/tests/support/trace.h>
+
+namespace weft {
+namespace {
+
+using test::Trace;
+
+TEST_SUITE_BEGIN("runtime/pool");
+
+// Holds the threads of a pool until it is let go.
+class Busy {
+ public:
+  Busy(Pool& pool, std::size_t threads) {
+    for (std::size_t i = 0; i < threads; ++i) {
+      tasks_.push_back(spawn([this, &pool] { offload(pool, [this] { may_end_.wait(); }); }));
+    }
+    while (pool.statistics().running < threads) yield();
+  }
+  void let_go() {
+    end_.set_value();
+    for (auto& task : tasks_) task.join();
+  }
+
+ private:
+  std::promise<void> end_;
+  std::shared_future<void> may_end_ = end_.get_future().share();
+  std::vector<Task<void>> tasks_;
+};
+
+TEST_CASE("a pool runs as many functions at a time as it has threads, first come first served") {
+  Trace trace;
+
+  test::run([&] {
+    Pool pool({.name = "two", .threads_max = 2});
+    Busy busy(pool, 2);
+    std::vector<Task<void>> tasks;
+    for (const char* name : {"first", "second", "third"}) {
+      tasks.push_back(spawn([&pool, &trace, name] {
+        // One thread at a time takes from the queue; the other is still held.
+        trace.push_back(offload(pool, [name] { return std::string(name); }));
+      }));
+    }
+    yield();
+    CHECK(pool.statistics().queued == 3);
+    CHECK(pool.statistics().threads == 2);
+    busy.let_go();
+    for (auto& task : tasks) task.join();
+    CHECK(pool.statistics().finished == 5);
+    CHECK(pool.statistics().queued_peak == 3);
+  });
+
+  CHECK(trace.size() == 3);
+}
+
+TEST_CASE("threads start when they are needed, and are used again") {
+  test::run([] {
+    Pool pool({.name = "many", .threads_max = 8});
+    CHECK(pool.statistics().threads == 0);
+    for (int i = 0; i < 5; ++i) {
+      offload(pool, [] {});
+    }
+    const std::size_t started = pool.statistics().threads;
+    CHECK(started >= 1);
+    CHECK(started <= 5);
+
+    Busy busy(pool, 8);
+    CHECK(pool.statistics().threads == 8);
+    busy.let_go();
+  });
+}
+
+TEST_CASE("a function that finds the queue full is refused, and the error names the pool") {
+  std::optional<Result<void>> refused;
+
+  test::run([&] {
+    Pool pool({.name = "small", .threads_max = 1, .queue_max = 1});
+    Busy busy(pool, 1);
+    auto waiting = spawn([&] { offload(pool, [] {}); });
+    yield();
+
+    try {
+      offload(pool, [] {});
+      FAIL("it was not refused");
+    } catch (const std::system_error& error) {
+      CHECK(error.code() == std::errc::resource_unavailable_try_again);
+      CHECK(std::string(error.what()).find("offload: pool 'small': the queue is full") == 0);
+    }
+    offload(
+        pool, [] {}, [&](Result<void> result) { refused = std::move(result); });
+    CHECK_FALSE(refused.has_value());
+    CHECK(pool.statistics().refused == 2);
+    busy.let_go();
+    waiting.join();
+  });
+
+  REQUIRE(refused.has_value());
+  CHECK(refused->error() == std::errc::resource_unavailable_try_again);
+}
+
+TEST_CASE("a slow pool does not hold up another one") {
+  test::run([] {
+    Pool slow({.name = "slow", .threads_max = 1});
+    Busy busy(slow, 1);
+
+    CHECK(offload(Pool::cpu(), [] { return 1; }) == 1);
+    CHECK(offload(Pool::fs(), [] { return 2; }) == 2);
+    CHECK(offload(Pool::dns(), [] { return 3; }) == 3);
+    busy.let_go();
+  });
+}
+
+TEST_CASE("destroying a pool cancels what waits and lets what runs end") {
+  Trace trace;
+
+  test::run([&] {
+    auto pool = std::make_unique<Pool>(Pool::Options{.name = "short-lived", .threads_max = 1});
+    std::promise<void> has_begun;
+    auto running = spawn([&] {
+      offload(*pool, [&] { has_begun.set_value(); });
+      trace.push_back("ran");
+    });
+    yield();
+    has_begun.get_future().wait();
+    std::promise<void> end;
+    auto holding = spawn([&] { offload(*pool, [&] { end.get_future().wait(); }); });
+    yield();
+    while (pool->statistics().running == 0) yield();
+    auto waiting = spawn([&] {
+      try {
+        offload(*pool, [] {});
+      } catch (const std::system_error& error) {
+        trace.push_back(error.code() == std::errc::operation_canceled ? "cancelled" : error.what());
+      }
+    });
+    yield();
+    std::thread destroyer([&] { pool.reset(); });
+    while (pool != nullptr && pool->statistics().queued > 0) yield();
+    waiting.join();
+    end.set_value();
+    destroyer.join();
+    holding.join();
+    running.join();
+  });
+
+  CHECK(trace == Trace{"ran", "cancelled"});
+}
+
+TEST_CASE("loops on several threads share a pool") {
+  Pool pool({.name = "shared", .threads_max = 2});
+  std::vector<std::thread> threads;
+  std::vector<int> sums(3, 0);
+
+  for (int& sum : sums) {
+    threads.emplace_back([&pool, &sum] {
+      run([&] {
+        for (int i = 1; i <= 50; ++i) sum += offload(pool, [i] { return i; });
+      });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  CHECK(sums == std::vector<int>{1275, 1275, 1275});
+  CHECK(pool.statistics().finished == 150);
+}
+
+TEST_CASE("a forked child's pools have threads of their own") {
+  test::run([] { offload([] {}); });
+
+  const auto child = test::run_in_child([] {
+    int value = 0;
+    run([&] { value = offload([] { return 3; }); });
+    if (value != 3) throw std::runtime_error("not run");
+  });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
+}
+
+TEST_CASE("a pool without threads is a misuse") {
+  CHECK_THROWS_AS(Pool({.name = "none", .threads_max = 0}), UsageError);
+  Pool pool({.name = "one", .threads_max = 1});
+  CHECK_THROWS_AS(pool.set_threads_max(0), UsageError);
+  CHECK(pool.name() == "one");
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+}  // namespace weft
