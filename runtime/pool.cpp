@@ -102,7 +102,7 @@ std::optional<Error> PoolCore::push(Work& work) {
     return refuse("no thread can be started");
   }
   work.pool_ = shared_from_this();
-  work.queued_at_ = std::chrono::steady_clock::now();
+  work.started_at_ = std::chrono::steady_clock::now();
   link(work);
   if (idle_ > 0) work_came_.notify_one();
   return std::nullopt;
@@ -164,7 +164,7 @@ void PoolCore::serve() noexcept {
     while (work != nullptr) {
       lock.unlock();
       const Time began = std::chrono::steady_clock::now();
-      const auto waited = began - work->queued_at_;
+      const auto waited = began - work->started_at_;
       work->run();
       const auto worked = std::chrono::steady_clock::now() - began;
       lock.lock();
@@ -210,7 +210,7 @@ std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work) {
   work.loop_ = loop.remote().get();
   work.was_cancelled_ = false;
   if (auto error = pool.core_->push(work)) return error;
-  work.loop_->begin_work();
+  work.loop_->begin_work(work);
   return std::nullopt;
 }
 

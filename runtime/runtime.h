@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/ctx/ctx.h>
+#include <weft/runtime/active_resources.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/barrier.h>
 #include <weft/runtime/cancel_scope.h>

@@ -6,7 +6,7 @@
 namespace weft::detail {
 
 Handle::Handle(EventLoop& loop, ResourceType type, const AsyncResourceOptions& options)
-    : loop_(&loop), resource_(type, options) {
+    : loop_(&loop), resource_(type, options), created_ms_(loop.now_ms()) {
   loop.add(*this);
 }
 

@@ -13,6 +13,7 @@
 // 3. Only this file calls uv_close.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include <uv.h>
@@ -21,6 +22,7 @@
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/drop_handle.h>
 #include <weft/runtime/detail/uv_error.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft::detail {
 
@@ -48,6 +50,13 @@ class Handle {
   AsyncResource& resource() noexcept { return resource_; }
   const AsyncResource& resource() const noexcept { return resource_; }
   bool is_active() noexcept { return uv_is_active(raw()) != 0; }
+  bool keeps_loop_alive() noexcept {
+    return state_ == State::kOpen && is_active() && uv_has_ref(raw()) != 0;
+  }
+  // Where the user's code made it, for reports; an empty file when that is not known.
+  const SourceLocation& created_at() const noexcept { return created_at_; }
+  void set_created_at(const SourceLocation& at) noexcept { created_at_ = at; }
+  std::uint64_t created_ms() const noexcept { return created_ms_; }
   void set_referenced(bool referenced) noexcept;
 
  protected:
@@ -87,6 +96,8 @@ class Handle {
   PersistentHandler<> close_handler_;
   Handle* previous_ = nullptr;  // among the loop's handles
   Handle* following_ = nullptr;
+  std::uint64_t created_ms_;  // by the loop's clock
+  SourceLocation created_at_;
 };
 
 }  // namespace weft::detail

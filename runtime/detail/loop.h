@@ -24,6 +24,7 @@
 
 #include <weft/ctx/detail/call_scope.h>
 #include <weft/ctx/detail/resource_access.h>
+#include <weft/runtime/active_resources.h>
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/ready_queue.h>
 #include <weft/runtime/detail/remote_queue.h>
@@ -214,6 +215,7 @@ class EventLoop {
   std::string describe_origin() const;
   // The fibers that wait: on what, started where; a line each.
   std::string describe_waiting_fibers() const;
+  std::vector<ActiveResource> active_resources();
 
   // For test kits (loop_testing.cpp).
 

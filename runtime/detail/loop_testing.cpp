@@ -57,7 +57,12 @@ std::string EventLoop::describe_leftovers() {
   for (const Handle* handle = handles_; handle != nullptr; handle = handle->following_) {
     if (handle->is_closing()) continue;
     text += "  " + std::string(handle->resource().type()) + " " +
-            std::to_string(handle->resource().async_id()) + " is still open\n";
+            std::to_string(handle->resource().async_id()) + " is still open";
+    const SourceLocation& at = handle->created_at();
+    if (*at.file != '\0') {
+      text += std::string(" (created at ") + at.file + ":" + std::to_string(at.line) + ")";
+    }
+    text += "\n";
   }
   return text;
 }

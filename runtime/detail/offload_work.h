@@ -17,7 +17,7 @@ namespace weft::detail {
 
 class Offload : public Work {
  public:
-  AsyncId async_id() const noexcept { return resource_.async_id(); }
+  const AsyncResource& resource() const noexcept final { return resource_; }
 
  protected:
   // An error: it was refused.
@@ -25,7 +25,7 @@ class Offload : public Work {
   Offload();
   virtual void call() = 0;
   EventLoop& loop() const noexcept { return *loop_; }
-  AsyncResource& resource() noexcept { return resource_; }
+  AsyncResource& mutable_resource() noexcept { return resource_; }
   // Why there is no value.
   Error failure(bool was_cancelled);
 
@@ -45,7 +45,7 @@ class OffloadCall : public Offload {
   explicit OffloadCall(G&& fn) : fn_(std::forward<G>(fn)) {}
 
   std::optional<Result<T>> start(Pool& pool, Done<T> done) {
-    done_.take(done, ResourceAccess::frame(resource()));
+    done_.take(done, ResourceAccess::frame(mutable_resource()));
     auto error = Offload::start(pool);
     if (!error) return std::nullopt;
     done_.give_back(done);
@@ -64,11 +64,11 @@ class OffloadCall : public Offload {
   // `this` may be gone when it returns.
   void complete(bool was_cancelled) {
     if (!value_) {
-      done_.complete(loop(), resource(), failure(was_cancelled));
+      done_.complete(loop(), mutable_resource(), failure(was_cancelled));
     } else if constexpr (std::is_void_v<T>) {
-      done_.complete(loop(), resource(), Result<void>());
+      done_.complete(loop(), mutable_resource(), Result<void>());
     } else {
-      done_.complete(loop(), resource(), std::move(*value_));
+      done_.complete(loop(), mutable_resource(), std::move(*value_));
     }
   }
 

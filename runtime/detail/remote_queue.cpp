@@ -46,8 +46,12 @@ void RemoteQueue::deliver(Work& work) noexcept {
   uv_async_send(&async_);
 }
 
-void RemoteQueue::begin_work() noexcept {
-  if (works_++ == 0) uv_ref(handle());
+void RemoteQueue::begin_work(Work& work) noexcept {
+  uv_ref(handle());
+  work.previous_on_loop_ = nullptr;
+  work.next_on_loop_ = works_;
+  if (works_ != nullptr) works_->previous_on_loop_ = &work;
+  works_ = &work;
   loop_->begin_request();
 }
 
@@ -66,7 +70,7 @@ bool RemoteQueue::run_posted() noexcept {
     loop = loop_;
     posted.swap(posted_);
     works = take_delivered();
-    keepers_ + works_ > 0 ? uv_ref(handle()) : uv_unref(handle());
+    keepers_ > 0 || works_ != nullptr ? uv_ref(handle()) : uv_unref(handle());
   }
   for (Posted& item : posted) {
     AsyncResource resource("POST", {.trigger = item.poster});
@@ -81,7 +85,12 @@ bool RemoteQueue::run_posted() noexcept {
 Work* RemoteQueue::take_delivered() noexcept {
   delivered_end_ = &delivered_;
   Work* const first = std::exchange(delivered_, nullptr);
-  for (const Work* work = first; work != nullptr; work = work->next_) --works_;
+  for (Work* work = first; work != nullptr; work = work->next_) {
+    Work* const previous = work->previous_on_loop_;
+    Work* const next = work->next_on_loop_;
+    (previous != nullptr ? previous->next_on_loop_ : works_) = next;
+    if (next != nullptr) next->previous_on_loop_ = previous;
+  }
   return first;
 }
 

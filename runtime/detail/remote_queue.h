@@ -38,7 +38,8 @@ class RemoteQueue {
   // The loop's side.
   void open();
   // A work is on its way: the loop stays alive, and does not end, until it is delivered.
-  void begin_work() noexcept;
+  void begin_work(Work& work) noexcept;
+  const Work* works() const noexcept { return works_; }
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
   // Whether anything was posted since the last call.
   bool run_posted() noexcept;
@@ -61,7 +62,7 @@ class RemoteQueue {
   std::size_t keepers_ = 0;
   Work* delivered_ = nullptr;  // the first of a list
   Work** delivered_end_ = &delivered_;
-  std::size_t works_ = 0;  // on their way; the loop's thread's
+  Work* works_ = nullptr;  // on their way; the loop's thread's
   uv_async_t async_;
 };
 

@@ -63,6 +63,10 @@ class Immediates {
   void run() noexcept;
 
   bool is_empty() const noexcept { return first_ == nullptr; }
+  template <typename Visitor>
+  void for_each(Visitor&& visit) const {
+    for (const ImmediateTask* task = first_; task != nullptr; task = task->next) visit(*task);
+  }
   bool has_referenced() const noexcept { return referenced_ > 0; }
 
  private:

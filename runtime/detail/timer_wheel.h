@@ -63,6 +63,13 @@ class TimerWheel {
 
   std::uint64_t time_ms() const noexcept { return time_ms_; }
   bool is_empty() const noexcept;
+  // Calls `visit` with each node, in no order.
+  template <typename Visitor>
+  void for_each(Visitor&& visit) const {
+    for (const Node& head : lists_) {
+      for (const Node* node = head.next_; node != &head; node = node->next_) visit(*node);
+    }
+  }
   // Takes out any node, for shutting down; null when empty.
   Node* pop_any() noexcept;
 

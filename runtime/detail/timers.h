@@ -73,6 +73,13 @@ class Timers {
   std::uint64_t next_event_ms() const noexcept { return wheel_.next_event_ms(); }
   bool has_referenced() const noexcept { return referenced_ > 0; }
   bool is_empty() const noexcept { return wheel_.is_empty(); }
+  // Calls `visit` with each armed timer, in no order.
+  template <typename Visitor>
+  void for_each(Visitor&& visit) const {
+    wheel_.for_each([&](const TimerWheel::Node& node) {
+      if (!node.is_deadline()) visit(static_cast<const Timer&>(node));
+    });
+  }
 
   std::uint64_t now_ms() const noexcept;  // since the beginning
   // As Node, which asks for the time whenever a timer is set: a turn may have taken long.

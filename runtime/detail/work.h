@@ -19,6 +19,7 @@
 
 namespace weft {
 
+class AsyncResource;
 class Pool;
 
 namespace detail {
@@ -32,6 +33,11 @@ class Work {
   Work() = default;
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
+
+  // What hooks and reports know it as.
+  virtual const AsyncResource& resource() const noexcept = 0;
+  std::chrono::steady_clock::time_point started_at() const noexcept { return started_at_; }
+  const Work* next_on_loop() const noexcept { return next_on_loop_; }
 
  protected:
   virtual ~Work() = default;
@@ -48,7 +54,9 @@ class Work {
 
   std::shared_ptr<PoolCore> pool_;  // with the pool and its threads, which may outlive it
   RemoteQueue* loop_ = nullptr;     // null: not on its way
-  std::chrono::steady_clock::time_point queued_at_;
+  std::chrono::steady_clock::time_point started_at_;
+  Work* previous_on_loop_ = nullptr;  // among those of the loop that are on their way
+  Work* next_on_loop_ = nullptr;
   Work* previous_ = nullptr;  // in the pool's queue
   Work* next_ = nullptr;      // there, or among those that have ended
   bool is_queued_ = false;    // guarded by the pool's mutex
