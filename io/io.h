@@ -2,7 +2,9 @@
 #pragma once
 
 #include <weft/io/address.h>
+#include <weft/io/listener.h>
 #include <weft/io/serve.h>
+#include <weft/io/stream.h>
 #include <weft/io/tcp.h>
 #include <weft/io/tcp_options.h>
 #include <weft/runtime/runtime.h>

@@ -25,6 +25,15 @@ T& block_of(const HandlePtr<T>& owner, const char* what) {
   return *owner;
 }
 
+// A stream's block as what a derived owner needs; another kind was moved in otherwise.
+// Errors: UsageError, which names the kind.
+[[noreturn]] void raise_other_kind(const char* what, const char* kind);
+template <typename T, typename Block>
+T& block_as(Block& block, const char* what, const char* kind) {
+  if (auto* const found = dynamic_cast<T*>(&block)) return *found;
+  raise_other_kind(what, kind);
+}
+
 // The callback form of a leaf: a result that was there at once comes on the next tick.
 template <typename T, typename Leaf>
 void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
@@ -33,5 +42,17 @@ void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
   complete_soon(EventLoop::current("io"), handle.resource().async_id(), std::move(done),
                 *std::move(at_once));
 }
+
+// How the modules of io/ make public streams and listeners of blocks, and reach those.
+struct StreamAccess {
+  template <typename Owner, typename Block>
+  static Owner make(Block block) {
+    return Owner(typename Owner::Block(std::move(block)));
+  }
+  template <typename Owner>
+  static auto& block(const Owner& owner, const char* what) {
+    return block_of(owner.block_, what);
+  }
+};
 
 }  // namespace weft::detail

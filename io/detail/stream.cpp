@@ -37,6 +37,7 @@ struct StreamRequest {
   AsyncResource resource;
   Completion<void> done;
   std::vector<std::byte> copy;  // of what a write was given, if it copies
+  StreamPtr carrier;            // of a descriptor that a write sends along; null: none
 };
 using WriteRequest = StreamRequest<uv_write_t>;
 using ShutdownRequest = StreamRequest<uv_shutdown_t>;
@@ -51,11 +52,24 @@ void finish(void* data, int code, const char* what) noexcept {
   request->done.complete(stream.loop(), request->resource, std::move(result));
 }
 
+// The end of a pipe(2) cannot be shut down: its reader sees the end when it is closed.
+int close_if_no_socket(void* shutdown, int code) noexcept {
+  if (code != UV_ENOTSOCK) return code;
+  static_cast<ShutdownRequest*>(shutdown)->stream.close();
+  return 0;
+}
+
 }  // namespace
 
 std::string Stream::describe(std::string_view what) {
   const std::string peer = peer_name();
   return peer.empty() ? std::string(what) : std::string(what) + " " + peer;
+}
+
+int Stream::descriptor() {
+  uv_os_fd_t fd = -1;
+  uv_check(is_closing() ? UV_EBADF : uv_fileno(raw(), &fd), "fd: the stream is closed");
+  return fd;
 }
 
 // --- reading ---
@@ -90,18 +104,18 @@ void Stream::cancel_read() {
 
 int Stream::start_reading() noexcept {
   if (is_reading_) return 0;
-  const int code = uv_read_start(stream(), &on_alloc, &on_read);
+  const int code = begin_reading();
   is_reading_ = code == 0;
   return code;
 }
 
 void Stream::stop_reading() noexcept {
-  if (std::exchange(is_reading_, false)) uv_read_stop(stream());
+  if (std::exchange(is_reading_, false)) end_reading();
 }
 
 void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
   auto& self = static_cast<Stream&>(from(handle->data));
-  *buffer = to_uv(self.read_ ? self.read_into_ : self.room());
+  *buffer = self.room_to_read();
 }
 
 [[gnu::noinline]] std::span<std::byte> Stream::room() noexcept {
@@ -112,14 +126,17 @@ void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexce
 }
 
 void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
-  auto& self = static_cast<Stream&>(from(stream->data));
-  if (count <= 0 && self.buffer_.begin == self.buffer_.end) self.buffer_ = Buffer{};
-  if (count > 0 && self.read_) {
-    self.read_.complete(self.loop(), self.resource(), static_cast<std::size_t>(count));
+  static_cast<Stream&>(from(stream->data)).arrived(count, *buffer);
+}
+
+void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
+  if (count <= 0 && buffer_.begin == buffer_.end) buffer_ = Buffer{};
+  if (count > 0 && read_) {
+    read_.complete(loop(), resource(), static_cast<std::size_t>(count));
   } else if (count > 0) {
-    self.received(static_cast<std::size_t>(count), *buffer);
+    received(static_cast<std::size_t>(count), buffer);
   } else if (count < 0) {
-    self.ended(static_cast<int>(count));
+    ended(static_cast<int>(count));
   }
 }
 
@@ -211,7 +228,7 @@ void Stream::deliver_buffered() {
 std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool copies,
                                           Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
-  if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
+  check_not_shut_down();
   constexpr Bytes kNothing;
   if (pieces.empty()) pieces = {&kNothing, 1};
   std::array<uv_buf_t, 8> few;
@@ -226,15 +243,36 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
   std::transform(pieces.begin(), pieces.end(), buffers.begin(), to_uv);
 
   const auto count = static_cast<unsigned>(std::min(buffers.size(), kPiecesMax));
-  return write_rest(buffers, uv_try_write(stream(), buffers.data(), count), copies, done);
+  const int taken =
+      writing_ == Writing::kSynchronous ? UV_EAGAIN : uv_try_write(stream_, buffers.data(), count);
+  return write_rest(buffers, taken, copies, done);
 }
 
 std::optional<Result<void>> Stream::write_more(Bytes bytes, int taken, bool copies,
                                                Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
-  if (is_shut_down_) throw UsageError("write: the stream was shut down; write before shutdown()");
+  check_not_shut_down();
   uv_buf_t buffer = to_uv(bytes);
   return write_rest({&buffer, 1}, taken, copies, done);
+}
+
+void Stream::check_not_shut_down() const {
+  if (writing_ != Writing::kShutDown) return;
+  throw UsageError("write: the stream was shut down; write before shutdown()");
+}
+
+Result<std::size_t> Stream::try_write(Bytes bytes) {
+  if (is_closing()) return Result<std::size_t>(uv_error(UV_EBADF, "write: the stream is closed"));
+  check_not_shut_down();
+  int taken = write_now(bytes);
+  if (writing_ == Writing::kSynchronous) {
+    uv_buf_t buffer = to_uv(bytes);
+    taken = write_synchronously({&buffer, 1});
+    if (taken == 0) return bytes.size();
+  }
+  if (taken == UV_EAGAIN) return std::size_t{0};
+  if (taken < 0) return Result<std::size_t>(uv_error(taken, describe("write")));
+  return static_cast<std::size_t>(taken);
 }
 
 // `taken` is what uv_try_write() said of the first of `buffers`.
@@ -254,8 +292,20 @@ std::optional<Result<void>> Stream::write_rest(std::span<uv_buf_t> buffers, int 
   return request_write(buffers, copies, done);
 }
 
+std::optional<Result<void>> Stream::write_with(StreamPtr carrier, Bytes bytes, bool copies,
+                                               Done<void> done) {
+  if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
+  check_not_shut_down();
+  uv_buf_t buffer = to_uv(bytes);
+  return request_write({&buffer, 1}, copies, done, std::move(carrier));
+}
+
 std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool copies,
-                                                  Done<void> done) {
+                                                  Done<void> done, StreamPtr carrier) {
+  if (writing_ == Writing::kSynchronous) {
+    const int code = write_synchronously(rest);
+    return code < 0 ? Result<void>(uv_error(code, describe("write"))) : Result<void>();
+  }
   auto request = std::make_unique<WriteRequest>(*this, "WRITEWRAP");
   uv_buf_t copied;
   if (copies) {
@@ -266,10 +316,12 @@ std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool
     copied = to_uv(request->copy);
     rest = {&copied, 1};
   }
+  request->carrier = std::move(carrier);
   request->begin(done);
   const int code =
-      uv_write(&request->request, stream(), rest.data(), static_cast<unsigned>(rest.size()),
-               [](uv_write_t* r, int status) { finish<WriteRequest>(r->data, status, "write"); });
+      uv_write2(&request->request, stream_, rest.data(), static_cast<unsigned>(rest.size()),
+                request->carrier == nullptr ? nullptr : request->carrier->stream_,
+                [](uv_write_t* r, int status) { finish<WriteRequest>(r->data, status, "write"); });
   if (code < 0) {
     request->done.give_back(done);
     return Result<void>(uv_error(code, describe("write")));
@@ -280,19 +332,32 @@ std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool
 
 std::optional<Result<void>> Stream::shutdown(Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "shutdown: the stream is closed"));
-  if (is_shut_down_) return Result<void>();
+  if (writing_ == Writing::kShutDown) return Result<void>();
+  if (writing_ == Writing::kSynchronous) {
+    writing_ = Writing::kShutDown;
+    return Result<void>();
+  }
   auto request = std::make_unique<ShutdownRequest>(*this, "SHUTDOWNWRAP");
   request->begin(done);
-  const int code = uv_shutdown(&request->request, stream(), [](uv_shutdown_t* r, int status) {
-    finish<ShutdownRequest>(r->data, status, "shutdown");
+  const int code = uv_shutdown(&request->request, stream_, [](uv_shutdown_t* r, int status) {
+    finish<ShutdownRequest>(r->data, close_if_no_socket(r->data, status), "shutdown");
   });
   if (code < 0) {
     request->done.give_back(done);
     return Result<void>(uv_error(code, describe("shutdown")));
   }
-  is_shut_down_ = true;
+  writing_ = Writing::kShutDown;
   static_cast<void>(request.release());  // libuv's until its callback
   return std::nullopt;
+}
+
+int Stream::accept_into(Stream& into) noexcept {
+  const int code = uv_accept(stream_, into.stream_);
+  // uv_accept() watches the stream again, also one that does not read.
+  if (!is_reading_ && end_code_ == 0 && uv_read_start(stream_, &on_alloc, &on_read) == 0) {
+    uv_read_stop(stream_);
+  }
+  return code;
 }
 
 // --- closing ---

@@ -56,12 +56,19 @@ class Stream : public Handle {
   std::optional<Result<void>> write(std::span<const Bytes> pieces, bool copies, Done<void> done);
   // write() of one piece, in two steps: what uv_try_write() says, and the rest.
   int write_now(Bytes bytes) noexcept {
-    if (is_closing() || is_shut_down_) return UV_EAGAIN;  // write_more() says why
+    if (is_closing() || writing_ != Writing::kOpen) return UV_EAGAIN;  // write_more() says why
     const uv_buf_t buffer = to_uv(bytes);
-    return uv_try_write(stream(), &buffer, 1);
+    return uv_try_write(stream_, &buffer, 1);
   }
+  // What the kernel takes at once; 0: nothing.
+  Result<std::size_t> try_write(Bytes bytes);
   std::optional<Result<void>> write_more(Bytes bytes, int taken, bool copies, Done<void> done);
+  // Sends the descriptor of `carrier` along with the first of `bytes`, then closes that.
+  std::optional<Result<void>> write_with(HandlePtr<Stream> carrier, Bytes bytes, bool copies,
+                                         Done<void> done);
   std::optional<Result<void>> shutdown(Done<void> done);
+  // Takes over the next descriptor that was sent along, as what `into` is; one has come.
+  int accept_into(Stream& into) noexcept;
 
   // Ends the pending read with operation_canceled; the stream stays open.
   void cancel_read();
@@ -74,11 +81,28 @@ class Stream : public Handle {
 
   // "read 127.0.0.1:80"
   std::string describe(std::string_view what);
+  // Errors: std::system_error when the stream is closed.
+  virtual int descriptor();
 
  protected:
-  using Handle::Handle;
+  // `stream` is what the derived class holds.
+  Stream(EventLoop& loop, ResourceType type, uv_stream_t* stream,
+         const AsyncResourceOptions& options)
+      : Handle(loop, type, options), stream_(stream) {}
 
-  virtual uv_stream_t* stream() noexcept = 0;
+  // What is no stream of libuv's, and overrides what follows.
+  Stream(EventLoop& loop, ResourceType type)
+      : Handle(loop, type), writing_(Writing::kSynchronous), stream_(nullptr) {}
+
+  uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(stream_); }
+  virtual int begin_reading() noexcept { return uv_read_start(stream_, &on_alloc, &on_read); }
+  virtual void end_reading() noexcept { uv_read_stop(stream_); }
+  // Writes all, and returns 0 or an error.
+  virtual int write_synchronously(std::span<uv_buf_t>) noexcept { return UV_ENOTSUP; }
+
+  // Where what is read goes, and that it has come there: a count, UV_EOF or an error.
+  uv_buf_t room_to_read() noexcept { return to_uv(read_ ? read_into_ : room()); }
+  void arrived(ssize_t count, const uv_buf_t& buffer) noexcept;
   // The other end, for messages; empty when it is not known.
   virtual std::string peer_name() = 0;
   void end_pending() noexcept override;
@@ -86,6 +110,12 @@ class Stream : public Handle {
 
  private:
   static constexpr std::size_t kBufferBytes = std::size_t{16} * 1024;
+
+  enum class Writing : char {
+    kOpen,
+    kSynchronous,  // nothing is kept for later; may be shut down
+    kShutDown,
+  };
 
   struct Buffer {
     std::unique_ptr<std::byte[]> bytes;  // null: empty
@@ -106,9 +136,11 @@ class Stream : public Handle {
   void finish_read(Result<std::size_t> result);
   std::size_t take_buffered(std::span<std::byte> into) noexcept;
   void deliver_buffered();
+  void check_not_shut_down() const;
   std::optional<Result<void>> write_rest(std::span<uv_buf_t> buffers, int taken, bool copies,
                                          Done<void> done);
-  std::optional<Result<void>> request_write(std::span<uv_buf_t> rest, bool copies, Done<void> done);
+  std::optional<Result<void>> request_write(std::span<uv_buf_t> rest, bool copies, Done<void> done,
+                                            HandlePtr<Stream> carrier = nullptr);
 
   PersistentHandler<> end_handler_;
   PersistentHandler<Error> error_handler_;
@@ -121,7 +153,10 @@ class Stream : public Handle {
   Completion<std::size_t> read_;  // pending
   std::span<std::byte> read_into_;
   bool is_reading_ = false;
-  bool is_shut_down_ = false;
+  Writing writing_ = Writing::kOpen;
+  uv_stream_t* const stream_;  // null: write_synchronously()
 };
+
+using StreamPtr = HandlePtr<Stream>;
 
 }  // namespace weft::detail

@@ -31,7 +31,7 @@ std::optional<io::Address> name_of(const uv_tcp_t* handle, GetName get_name) noe
 }  // namespace
 
 TcpSocket::TcpSocket(EventLoop& loop, const AsyncResourceOptions& options)
-    : Stream(loop, "TCPWRAP", options) {
+    : Stream(loop, "TCPWRAP", reinterpret_cast<uv_stream_t*>(&handle_), options) {
   uv_must(uv_tcp_init(loop.uv(), &handle_));
   set_data();
 }

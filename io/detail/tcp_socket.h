@@ -23,8 +23,6 @@ class TcpSocket final : public Stream {
   uv_tcp_t* tcp() noexcept { return &handle_; }
 
  protected:
-  uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
-  uv_stream_t* stream() noexcept override { return reinterpret_cast<uv_stream_t*>(&handle_); }
   std::string peer_name() override;
 
  private:

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <cerrno>
+#include <sys/socket.h>
+
+#include <weft/ctx/error.h>
+#include <weft/ctx/snapshot.h>
+#include <weft/io/detail/listener.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::detail {
+namespace {
+
+constexpr std::chrono::milliseconds kPauseMin(5);
+constexpr std::chrono::milliseconds kPauseMax(1000);
+
+}  // namespace
+
+Listener::Listener(EventLoop& loop, ResourceType type, Descriptor socket)
+    : Handle(loop, type), socket_(std::move(socket)) {
+  uv_must(uv_poll_init(loop.uv(), &handle_, socket_.get()));
+  set_data();
+}
+
+void Listener::watch(bool on) noexcept {
+  if (is_closing()) return;
+  is_watching_ = on;
+  // UV_DISCONNECT does not happen to a socket that listens.
+  uv_must(uv_poll_start(&handle_, on ? UV_READABLE : UV_DISCONNECT,
+                        [](uv_poll_t* handle, int status, int) {
+                          static_cast<Listener&>(from(handle->data)).is_ready(status);
+                        }));
+}
+
+void Listener::is_ready(int status) {
+  const bool was_stopped = status < 0;  // libuv stops watching a socket with an error
+  if (!is_wanted()) {
+    has_waiting_ = true;
+    if (!was_stopped) watch(false);
+    return;
+  }
+  if (was_stopped) watch(true);
+  hand_over();  // accept(2) tells the error
+}
+
+void Listener::hand_over() {
+  while (is_wanted() && is_watching_ && !is_closing()) {
+    std::optional<Result<StreamPtr>> taken = take();
+    if (!taken) return;
+    if (accept_) {
+      accept_.complete(loop(), resource(), *std::move(taken));
+    } else if (*taken) {
+      connection_handler_.call(loop(), resource(), (*std::move(taken)).value());
+    } else {
+      error_handler_.call(loop(), resource(), taken->failure());
+    }
+  }
+}
+
+std::optional<Result<StreamPtr>> Listener::take() {
+  for (;;) {
+    Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (accepted.get() >= 0) {
+      pause_ = {};
+      return wrap(std::move(accepted));
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    Error error = uv_error(uv_translate_sys_error(errno), "accept " + name());
+    pause();
+    return Result<StreamPtr>(std::move(error));
+  }
+}
+
+// The timer is nobody's: it must not keep the context of who happened to accept.
+void Listener::pause() {
+  watch(false);
+  pause_ = pause_ == std::chrono::milliseconds(0) ? kPauseMin : std::min(2 * pause_, kPauseMax);
+  detached([this] { resume_ = set_timeout(pause_, [this] { watch(true); }); });
+  if (uv_has_ref(raw()) == 0) resume_.unref();
+}
+
+std::optional<Result<StreamPtr>> Listener::accept(Done<StreamPtr> done) {
+  if (accept_ && !is_closing()) {
+    throw UsageError("accept: another accept is pending; one at a time");
+  }
+  if (connection_handler_) {
+    throw UsageError("accept: on_connection() takes what arrives; use one of the two");
+  }
+  if (is_closing()) {
+    return Result<StreamPtr>(uv_error(UV_EBADF, "accept: the listener is closed"));
+  }
+  if (has_waiting_) {
+    has_waiting_ = false;
+    watch(true);
+    if (auto taken = take()) return taken;
+  }
+  accept_.take(done);
+  return std::nullopt;
+}
+
+void Listener::cancel_accept() {
+  accept_.complete(loop(), resource(), uv_error(UV_ECANCELED, "accept " + name()));
+}
+
+void Listener::on_connection(UniqueFunction<void(StreamPtr)> handler) {
+  if (accept_) throw UsageError("on_connection: an accept is pending; use one of the two");
+  connection_handler_.set(std::move(handler));
+  if (!has_waiting_ || is_closing()) return;
+  loop().add_tick(std::make_unique<Tick>(
+      [this] {
+        if (!has_waiting_ || !connection_handler_ || is_closing()) return;
+        has_waiting_ = false;
+        watch(true);
+        hand_over();
+      },
+      AsyncResourceOptions{.trigger = resource().async_id()}));
+}
+
+void Listener::begin_close() noexcept {
+  socket_.reset();
+  resume_.clear();
+}
+
+void Listener::end_pending() noexcept {
+  if (accept_) cancel_accept();
+}
+
+// A server's close has no callback in Node; its 'close' event is a tick.
+void Listener::tell_closed(PersistentHandler<>& handler) {
+  if (!handler) return;
+  handler.call_on_tick(loop(), resource().async_id(), [] { return false; });
+  loop().drain();
+}
+
+void Listener::drop_handlers() noexcept {
+  connection_handler_.clear();
+  error_handler_.clear();
+}
+
+}  // namespace weft::detail

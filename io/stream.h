@@ -1,0 +1,132 @@
+// Stream: bytes both ways, as fibers and as callbacks see them; what TCP connections,
+// pipes and terminals share.
+//
+// Each operation exists twice: a call that waits, for fibers, and one that takes
+// `done`, for callbacks. Code without fibers sets persistent handlers instead
+// (on_data, on_end, ...), as in Node.
+//
+//   void greet(io::Stream& peer) { peer.write("hello\n"); }  // over TCP, a pipe, a terminal
+//
+// Callbacks and handlers see the context of the call that took them; in Node an
+// accepted socket's handlers see none.
+//
+// Owners: moving one moves the stream, dropping one closes it. A TcpStream may be
+// moved into a Stream, which then has what all streams have. All of it belongs to the
+// loop's thread: a call on another thread, or on an owner that was moved from, throws
+// UsageError (close() of one that was moved from does nothing); dropping an open one on
+// another thread ends the process.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include <weft/ctx/async_id.h>
+#include <weft/ctx/unique_function.h>
+#include <weft/runtime/await.h>
+#include <weft/runtime/detail/drop_handle.h>
+#include <weft/runtime/result.h>
+
+namespace weft {
+
+namespace detail {
+class Stream;
+struct StreamAccess;
+}  // namespace detail
+
+namespace io {
+
+class Stream {
+ public:
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  ~Stream();
+
+  // Reads up to `into.size()` bytes. Completes with at least one, or with 0 at end
+  // of stream.
+  //
+  // Suspends: the form without `done`, unless bytes have arrived already.
+  // Shape:    `into` must stay valid until completion; one read at a time.
+  // Errors:   connection_reset; bad_file_descriptor (the stream is closed);
+  //           operation_canceled (it was closed meanwhile). UsageError for a second
+  //           read, an empty buffer, or together with on_data().
+  // Cancel:   nothing is lost: the next read gets what arrives.
+  // Source:   uv_read_start, kept started; bytes nobody waits for are buffered, up
+  //           to 16 KiB, then reading pauses.
+  std::size_t read(std::span<std::byte> into);
+  void read(std::span<std::byte> into, Callback<std::size_t> done);
+
+  // Writes all of `bytes`, or of each piece in order. Writes do not interleave.
+  //
+  // Suspends: the form without `done`, unless the kernel takes all at once.
+  // Shape:    without `done`, valid until it returns; with `done`, until the call
+  //           returns: what the kernel does not take is copied. `done` may be empty.
+  // Errors:   broken_pipe, connection_reset; bad_file_descriptor (closed);
+  //           operation_canceled (closed meanwhile). UsageError after shutdown().
+  // Cancel:   closes the stream: how much was written is not known.
+  // Source:   uv_try_write, then uv_write for the rest.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  void write(std::span<const std::span<const std::byte>> pieces);
+  void write(std::span<const std::byte> bytes, Callback<void> done);
+  void write(std::string_view text, Callback<void> done);
+  void write(std::span<const std::span<const std::byte>> pieces, Callback<void> done);
+
+  // Writes what the kernel takes at once, and returns how much; 0: nothing.
+  //
+  // Errors: as write().
+  // Source: uv_try_write.
+  std::size_t try_write(std::span<const std::byte> bytes);
+
+  // Ends the writing side once all writes are done; the peer reads end of stream.
+  // Reading goes on. A second call does nothing.
+  //
+  // Suspends: the form without `done`, until the writes are done.
+  // Errors:   not_connected; bad_file_descriptor (closed).
+  // Cancel:   closes the stream.
+  // Source:   uv_shutdown; Node `socket.end()`.
+  void shutdown();
+  void shutdown(Callback<void> done);
+
+  // Starts closing: pending operations end with operation_canceled, then the close
+  // handler runs. A second call does nothing.
+  void close();
+  bool is_closing() const noexcept;
+  // Waits until a close has ended.
+  // Context: fiber
+  void wait_closed();
+
+  // Calls the handler with whatever arrives; starts reading. `bytes` is valid
+  // during the call. At the end of the stream on_end's handler is called, on the
+  // tick after the last read, at an error on_error's; without one the stream is closed.
+  // Errors: UsageError while a read is pending.
+  void on_data(UniqueFunction<void(std::span<const std::byte> bytes)> handler);
+  void on_end(UniqueFunction<void()> handler);
+  void on_error(UniqueFunction<void(Error error)> handler);
+  // Called once the stream is closed, by whatever; handlers are dropped after it.
+  void on_close(UniqueFunction<void()> handler);
+  // Stops and restarts on_data's handler; meanwhile the kernel's buffers fill.
+  void pause();
+  void resume();
+
+  // Whether the stream keeps the loop alive while it reads; at first it does.
+  void ref();
+  void unref();
+  AsyncId async_id() const;
+  // The descriptor, which stays the stream's: for options that weft does not have.
+  // Errors: bad_file_descriptor (the stream is closed).
+  int fd() const;
+
+ protected:
+  using Block = weft::detail::HandlePtr<weft::detail::Stream>;
+  explicit Stream(Block block) noexcept;
+  weft::detail::Stream& block(const char* what) const;
+
+ private:
+  friend struct weft::detail::StreamAccess;
+
+  Block block_;
+};
+
+}  // namespace io
+}  // namespace weft
