@@ -3,6 +3,8 @@
 
 #include <weft/io/address.h>
 #include <weft/io/listener.h>
+#include <weft/io/pipe.h>
+#include <weft/io/pipe_options.h>
 #include <weft/io/serve.h>
 #include <weft/io/stream.h>
 #include <weft/io/tcp.h>

@@ -1,6 +1,7 @@
 #include <weft/io/detail/listener.h>
 #include <weft/io/detail/owner.h>
 #include <weft/io/listener.h>
+#include <weft/io/pipe.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -91,6 +92,7 @@ void ListenerOf<S>::on_connection(UniqueFunction<void(S)> handler) {
   block("on_connection").on_connection(std::move(to_stream));
 }
 
+template class ListenerOf<PipeStream>;
 template class ListenerOf<TcpStream>;
 
 }  // namespace weft::io
