@@ -38,11 +38,26 @@ Server::Statistics Server::statistics() const noexcept {
 }
 
 void Server::serve(TcpListener listener, Handler handler) {
-  if (handler_) throw UsageError("serve: this Server has served; make one for each serve()");
+  serve_all<TcpStream>(std::move(listener), std::move(handler));
+}
+void Server::serve(PipeListener listener, PipeHandler handler) {
+  serve_all<PipeStream>(std::move(listener), std::move(handler));
+}
+
+template <typename S>
+void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler) {
+  if (has_served_) throw UsageError("serve: this Server has served; make one for each serve()");
   if (!handler) throw UsageError("serve: the handler is empty");
-  handler_ = std::move(handler);
+  has_served_ = true;
   task_group([&](TaskGroup& connections) {
-    accepting_.run([&] { accept_all(listener, connections); });
+    const auto accept_one = [&] {
+      Semaphore::Permit permit(slots_);
+      // Destroyed in this order: who gets the permit finds the stream closed.
+      connections.spawn([this, &handler, permit = std::move(permit),
+                         peer = listener.accept()]() mutable { attend([&] { handler(peer); }); },
+                        options_.fiber);
+    };
+    accepting_.run([&] { accept_all(accept_one); });
     listener.close();
     connections.cancel_scope().set_deadline(weft::detail::deadline_after(options_.grace));
   });
@@ -50,12 +65,13 @@ void Server::serve(TcpListener listener, Handler handler) {
 
 // After a failed accept the listener pauses by itself. Without memory for a stack, a try
 // at once would accept the next peer, too, only to drop it.
-void Server::accept_all(TcpListener& listener, TaskGroup& connections) {
+void Server::accept_all(const std::function<void()>& accept_one) {
   while (!is_stopping()) {
     std::exception_ptr failure;
     bool lacks_memory = false;
     try {
-      accept_one(listener, connections);
+      accept_one();
+      ++counts_.accepted;
     } catch (const std::system_error&) {
       failure = std::current_exception();
     } catch (const std::bad_alloc&) {
@@ -69,19 +85,10 @@ void Server::accept_all(TcpListener& listener, TaskGroup& connections) {
   }
 }
 
-void Server::accept_one(TcpListener& listener, TaskGroup& connections) {
-  Semaphore::Permit permit(slots_);
-  // Destroyed in this order: who gets the permit finds the stream closed.
-  connections.spawn(
-      [this, permit = std::move(permit), peer = listener.accept()]() mutable { attend(peer); },
-      options_.fiber);
-  ++counts_.accepted;
-}
-
-void Server::attend(TcpStream& peer) {
+void Server::attend(const std::function<void()>& handle) {
   std::exception_ptr failure;
   try {
-    handler_(peer);
+    handle();
   } catch (const Cancelled&) {
     ++counts_.cancelled;
     throw;

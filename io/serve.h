@@ -24,11 +24,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <limits>
 #include <string_view>
 #include <utility>
 
 #include <weft/ctx/unique_function.h>
+#include <weft/io/pipe.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/semaphore.h>
@@ -59,6 +61,7 @@ class Server {
   using Options = ServeOptions;
   // The stream closes when the handler has returned.
   using Handler = UniqueFunction<void(TcpStream& peer)>;
+  using PipeHandler = UniqueFunction<void(PipeStream& peer)>;
 
   // Each accepted connection is active, or has ended in one of three ways.
   struct Statistics {
@@ -85,6 +88,7 @@ class Server {
   // Errors:   GroupError for what on_error throws; UsageError for a second call.
   // Cancel:   closes the listener, cancels the connections and waits for them.
   void serve(TcpListener listener, Handler handler);
+  void serve(PipeListener listener, PipeHandler handler);
 
   // Begins the stop. A second call does nothing, and the grace goes on.
   //
@@ -95,13 +99,15 @@ class Server {
   Statistics statistics() const noexcept;
 
  private:
-  void accept_all(TcpListener& listener, TaskGroup& connections);
-  void accept_one(TcpListener& listener, TaskGroup& connections);
-  void attend(TcpStream& peer);
+  template <typename S>
+  void serve_all(ListenerOf<S> listener, UniqueFunction<void(S& peer)> handler);
+  // `accept_one` returns when a connection was accepted and its fiber spawned.
+  void accept_all(const std::function<void()>& accept_one);
+  void attend(const std::function<void()>& handle);
   void report(const std::exception_ptr& error, const char* what);
 
   Options options_;
-  Handler handler_;
+  bool has_served_ = false;
   CancelScope accepting_;
   Semaphore slots_;
   Statistics counts_;  // `active` is not kept here
@@ -109,6 +115,9 @@ class Server {
 
 // As a Server that nobody stops: serves until the code that calls is cancelled.
 inline void serve(TcpListener listener, Server::Handler handler, ServeOptions options = {}) {
+  Server(std::move(options)).serve(std::move(listener), std::move(handler));
+}
+inline void serve(PipeListener listener, Server::PipeHandler handler, ServeOptions options = {}) {
   Server(std::move(options)).serve(std::move(listener), std::move(handler));
 }
 

@@ -7,9 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <sys/resource.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -17,6 +15,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/io/pipe.h>
 #include <weft/io/serve.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/cancel_scope.h>
@@ -27,7 +26,10 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/cancel_sweep.h>
+#include <weft/tests/support/descriptors.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/stream_text.h>
+#include <weft/tests/support/temp_dir.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -36,6 +38,7 @@ namespace {
 using io::Server;
 using io::TcpListener;
 using io::TcpStream;
+using test::read_to_end;
 using test::Trace;
 using namespace std::chrono_literals;
 
@@ -346,14 +349,6 @@ TEST_CASE("cancelling the code that serves cancels the connections without grace
   });
 }
 
-// Leaves so many descriptors free, in a child: those of the test itself count too.
-void leave_free(int descriptors) {
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit limit{static_cast<rlim_t>(next + descriptors), 4096};
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
-}
-
 // Clients that wait in the backlog.
 std::vector<TcpStream> connect_many(const TcpListener& listener) {
   std::vector<TcpStream> clients;
@@ -367,7 +362,7 @@ void serve_without_descriptors() {
   auto clients = connect_many(listener);
   // UBSan's first look at a type takes a pipe.
   REQUIRE(message_of(std::make_exception_ptr(std::system_error(ENOENT, uv_category()))) != "");
-  leave_free(9);
+  test::leave_free(9);
   Trace errors;
   Server server(
       {.on_error = [&](const std::exception_ptr& e) { errors.push_back(message_of(e)); }});
@@ -394,6 +389,29 @@ TEST_CASE("without descriptors a server says so, pauses, and loses nobody") {
 
   CHECK(child.status == 0);
   CHECK(child.errors == "");
+}
+
+TEST_CASE("a server serves pipes as it serves TCP") {
+  const test::TempDir dir;
+
+  test::run([&] {
+    Server server;
+    auto listener = io::PipeListener::bind(dir.path("s"));
+    auto serving = spawn([&, listener = std::move(listener)]() mutable {
+      server.serve(std::move(listener), [](io::PipeStream& peer) {
+        peer.write("hello");
+        peer.shutdown();
+        read_to_end(peer);
+      });
+    });
+    auto client = io::PipeStream::connect(dir.path("s"));
+    CHECK(read_to_end(client) == "hello");
+    client.close();
+    server.stop();
+    serving.join();
+
+    check_counts(server.statistics(), {.accepted = 1, .finished = 1});
+  });
 }
 
 TEST_CASE("serve can be cancelled anywhere") {
