@@ -2,6 +2,10 @@
 #pragma once
 
 #include <weft/io/address.h>
+#include <weft/io/buffered_reader.h>
+#include <weft/io/buffered_writer.h>
+#include <weft/io/concepts.h>
+#include <weft/io/copy.h>
 #include <weft/io/listener.h>
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
