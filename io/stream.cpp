@@ -25,14 +25,6 @@ using weft::detail::await_leaf;
 using weft::detail::Done;
 using weft::detail::start_leaf;
 
-namespace {
-
-weft::detail::Bytes bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-}  // namespace
-
 Stream::Stream(Block block) noexcept : block_(std::move(block)) {}
 Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
@@ -70,7 +62,7 @@ void Stream::write(std::span<const std::byte> bytes) {
       [&] { stream.close(); });
 }
 void Stream::write(std::string_view text) {
-  write(bytes_of(text));
+  write(weft::detail::bytes_of(text));
 }
 
 void Stream::write(std::span<const std::span<const std::byte>> pieces, Callback<void> done) {
@@ -86,7 +78,7 @@ void Stream::write(std::span<const std::byte> bytes, Callback<void> done) {
              [&](auto callback) { return stream.write_more(bytes, taken, true, callback); });
 }
 void Stream::write(std::string_view text, Callback<void> done) {
-  write(bytes_of(text), std::move(done));
+  write(weft::detail::bytes_of(text), std::move(done));
 }
 
 std::size_t Stream::try_write(std::span<const std::byte> bytes) {

@@ -127,9 +127,7 @@ void Listener::end_pending() noexcept {
 
 // A server's close has no callback in Node; its 'close' event is a tick.
 void Listener::tell_closed(PersistentHandler<>& handler) {
-  if (!handler) return;
-  handler.call_on_tick(loop(), resource().async_id(), [] { return false; });
-  loop().drain();
+  tell_closed_on_tick(handler);
 }
 
 void Listener::drop_handlers() noexcept {

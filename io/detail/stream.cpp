@@ -14,13 +14,6 @@ namespace {
 // The kernel takes no more in one call (UIO_MAXIOV); more pieces go in batches.
 constexpr std::size_t kPiecesMax = 1024;
 
-// Where a loop's data handlers see what came; used within one callback.
-std::span<std::byte> shared_buffer() {
-  constexpr std::size_t kBytes = std::size_t{64} * 1024;
-  static thread_local const auto buffer = std::make_unique<std::byte[]>(kBytes);
-  return {buffer.get(), kBytes};
-}
-
 // A request of a stream. Everything that can fail happens before libuv has it.
 template <typename Uv>
 struct StreamRequest {

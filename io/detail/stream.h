@@ -23,20 +23,11 @@
 
 #include <uv.h>
 
+#include <weft/io/detail/bytes.h>
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/handle.h>
 
 namespace weft::detail {
-
-using Bytes = std::span<const std::byte>;
-
-inline uv_buf_t to_uv(Bytes bytes) noexcept {
-  uv_buf_t buffer;
-  // libuv writes only to what it was given for reading.
-  buffer.base = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-  buffer.len = bytes.size();
-  return buffer;
-}
 
 class Stream : public Handle {
  public:

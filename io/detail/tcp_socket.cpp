@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <weft/ctx/error.h>
+#include <weft/io/detail/socket_name.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -18,15 +19,6 @@ struct ConnectRequest {
   AsyncResource resource;
   Completion<void> done;
 };
-
-template <typename GetName>
-std::optional<io::Address> name_of(const uv_tcp_t* handle, GetName get_name) noexcept {
-  sockaddr_storage storage;
-  int length = sizeof storage;
-  auto* const raw = reinterpret_cast<sockaddr*>(&storage);
-  if (get_name(handle, raw, &length) != 0) return std::nullopt;
-  return io::Address::from_raw(raw);
-}
 
 }  // namespace
 

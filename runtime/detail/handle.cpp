@@ -36,6 +36,12 @@ void Handle::tell_closed(PersistentHandler<>& handler) {
   if (!closed_) loop_->call(resource_, [] {});  // else the fiber that waits is resumed in it
 }
 
+void Handle::tell_closed_on_tick(PersistentHandler<>& handler) {
+  if (!handler) return;
+  handler.call_on_tick(*loop_, resource_.async_id(), [] { return false; });
+  loop_->drain();
+}
+
 std::optional<Result<void>> Handle::closed(Done<void> done) {
   if (state_ >= State::kEnded) return Result<void>();
   if (closed_) throw UsageError("wait_closed: somebody waits for the close already");

@@ -73,6 +73,8 @@ class Handle {
   // Calls the close handler as Node does for this kind of handle: a callback of the
   // resource, which is made even if nobody listens.
   virtual void tell_closed(PersistentHandler<>& handler);
+  // The other way of Node's: the event is a tick, and nothing is called for the resource.
+  void tell_closed_on_tick(PersistentHandler<>& handler);
 
  private:
   friend class EventLoop;
