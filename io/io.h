@@ -6,6 +6,7 @@
 #include <weft/io/buffered_writer.h>
 #include <weft/io/concepts.h>
 #include <weft/io/copy.h>
+#include <weft/io/datagram.h>
 #include <weft/io/listener.h>
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
@@ -13,4 +14,6 @@
 #include <weft/io/stream.h>
 #include <weft/io/tcp.h>
 #include <weft/io/tcp_options.h>
+#include <weft/io/udp.h>
+#include <weft/io/udp_options.h>
 #include <weft/runtime/runtime.h>

@@ -27,6 +27,7 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
+#include <weft/tests/support/udp.h>
 
 namespace weft::test {
 
@@ -137,6 +138,22 @@ inline void start_accept(Work work) {
   sleep_for(1ms);
 }
 
+// As with_connection(), with two sockets of UDP.
+template <typename Start, typename Cause>
+void with_sockets(Work work, Start start, Cause cause) {
+  StuckSender sockets;
+  bool called = false;
+  start(sockets, [&called, work = std::move(work)](auto&&...) mutable {
+    if (!std::exchange(called, true)) work();
+  });
+  cause(sockets);
+  while (!called) sleep_for(1ms);
+}
+
+inline void sends_short(StuckSender& sockets) {
+  sockets.socket.send_to("x", sockets.to, {});
+}
+
 }  // namespace kinds
 
 inline const Kind kKinds[] = {
@@ -211,6 +228,41 @@ inline const Kind kKinds[] = {
            std::move(w),
            [](kinds::Connection& c, auto done) { c.server.on_close(std::move(done)); },
            [](kinds::Connection& c) { c.server.close(); });
+     }},
+    // Operations and handlers of UDP.
+    {"receive", "UDPWRAP", "FIBER",
+     [](kinds::Work w) {
+       std::array<std::byte, 8> buffer;
+       kinds::with_sockets(
+           std::move(w),
+           [&](StuckSender& s, auto done) { s.receiver.receive(buffer, std::move(done)); },
+           kinds::sends_short);
+     }},
+    {"on_message", "UDPWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_sockets(
+           std::move(w), [](StuckSender& s, auto done) { s.receiver.on_message(std::move(done)); },
+           kinds::sends_short);
+     }},
+    {"send_to that the kernel takes at once", "TickObject", "UDPWRAP",
+     [](kinds::Work w) {
+       kinds::with_sockets(
+           std::move(w),
+           [](StuckSender& s, auto done) { s.socket.send_to("x", s.to, std::move(done)); },
+           [](StuckSender&) {});
+     }},
+    {"send_to that the kernel takes later", "UDPSENDWRAP", "UDPWRAP",
+     [](kinds::Work w) {
+       kinds::with_sockets(
+           std::move(w),
+           [](StuckSender& s, auto done) { s.socket.send_to(s.text, s.to, std::move(done)); },
+           [](StuckSender& s) { s.make_room(); });
+     }},
+    {"on_close of UDP", "TickObject", "UDPWRAP",
+     [](kinds::Work w) {
+       kinds::with_sockets(
+           std::move(w), [](StuckSender& s, auto done) { s.socket.on_close(std::move(done)); },
+           [](StuckSender& s) { s.socket.close(); });
      }},
 };
 
