@@ -10,6 +10,7 @@
 #include <weft/io/listener.h>
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
+#include <weft/io/file_stat.h>
 #include <weft/io/serve.h>
 #include <weft/io/stream.h>
 #include <weft/io/tcp.h>
