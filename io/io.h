@@ -13,6 +13,7 @@
 #include <weft/io/file_stat.h>
 #include <weft/io/serve.h>
 #include <weft/io/stream.h>
+#include <weft/io/signal.h>
 #include <weft/io/tcp.h>
 #include <weft/io/tcp_options.h>
 #include <weft/io/udp.h>

@@ -8,17 +8,13 @@
 #include <weft/runtime/task.h>
 
 namespace weft::detail {
-namespace {
-
 // A peer that closed must be an error of the write, not the end of the process.
-void ignore_broken_pipes() {
+void ignore_broken_pipes() noexcept {
   struct sigaction current;
   if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) {
     ::signal(SIGPIPE, SIG_IGN);
   }
 }
-
-}  // namespace
 
 int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Clock clock,
              SourceLocation at) {

@@ -1,4 +1,4 @@
-// run_loop: run() with a choice of clock, for test harnesses.
+// run_loop: run() with a choice of clock, for test harnesses; and what a run begins with.
 #pragma once
 
 #include <weft/runtime/detail/loop.h>
@@ -7,5 +7,9 @@ namespace weft::detail {
 
 int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Clock clock,
              SourceLocation at = SourceLocation::current());
+
+// Ignores SIGPIPE where its default action is in force: at each run's beginning, and when
+// libuv, which knows no other, has gone back to it.
+void ignore_broken_pipes() noexcept;
 
 }  // namespace weft::detail
