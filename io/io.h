@@ -11,6 +11,7 @@
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
 #include <weft/io/file_stat.h>
+#include <weft/io/fs_event.h>
 #include <weft/io/serve.h>
 #include <weft/io/stream.h>
 #include <weft/io/signal.h>
