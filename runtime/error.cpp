@@ -39,6 +39,11 @@ const std::error_category& uv_category() noexcept {
 
 namespace detail {
 
+const Error& ErrorBox::out_of_memory() noexcept {
+  static const Error error{std::error_code(UV_ENOMEM, uv_category()), {}};
+  return error;
+}
+
 Error uv_error(int code, std::string doing) {
   return {std::error_code(code, uv_category()), std::move(doing)};
 }

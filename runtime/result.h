@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -40,11 +41,13 @@ namespace detail {
 class ErrorBox {
  public:
   ErrorBox() = default;
-  explicit ErrorBox(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  // Where there is no memory for the error, that is the error.
+  explicit ErrorBox(Error error) noexcept : error_(new (std::nothrow) Error(std::move(error))) {
+    if (error_ == nullptr) error_.reset(&out_of_memory());
+  }
   ErrorBox(ErrorBox&&) = default;
   ErrorBox& operator=(ErrorBox&&) = default;
-  ErrorBox(const ErrorBox& other)
-      : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
+  ErrorBox(const ErrorBox& other) : error_(other.error_ ? new Error(*other.error_) : nullptr) {}
   ErrorBox& operator=(const ErrorBox& other) { return *this = ErrorBox(other); }
   ~ErrorBox() = default;
 
@@ -55,7 +58,15 @@ class ErrorBox {
   std::string message() const { return error_ ? error_->message() : std::string(); }
 
  private:
-  std::unique_ptr<Error> error_;
+  static const Error& out_of_memory() noexcept;
+
+  struct Drop {
+    void operator()(const Error* error) const noexcept {
+      if (error != &out_of_memory()) delete error;
+    }
+  };
+
+  std::unique_ptr<const Error, Drop> error_;
 };
 
 }  // namespace detail

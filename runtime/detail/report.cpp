@@ -8,6 +8,7 @@
 #include <weft/runtime/detail/holder.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/report.h>
+#include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
 namespace {
@@ -154,8 +155,9 @@ void report(const Deadlock& deadlock) noexcept {
 
 void report_uncaught(const EventLoop& loop, const std::exception_ptr& error,
                      const char* what) noexcept {
-  std::fprintf(stderr, "weft: %s: %s\n%s", what, describe_exception(error).c_str(),
-               loop.describe_origin().c_str());
+  const std::string error_text = text_or_nothing([&] { return describe_exception(error); });
+  const std::string origin = text_or_nothing([&] { return loop.describe_origin(); });
+  std::fprintf(stderr, "weft: %s: %s\n%s", what, error_text.c_str(), origin.c_str());
 }
 
 void report_open_handles(uv_loop_s* loop) noexcept {
