@@ -10,6 +10,10 @@ Handle::Handle(EventLoop& loop, ResourceType type, const AsyncResourceOptions& o
   loop.add(*this);
 }
 
+Handle::~Handle() {
+  if (state_ == State::kOpen) loop_->remove(*this);
+}
+
 void Handle::close() noexcept {
   if (state_ != State::kOpen) return;
   state_ = State::kClosing;

@@ -60,7 +60,8 @@ class Handle {
   void set_referenced(bool referenced) noexcept;
 
  protected:
-  virtual ~Handle() = default;
+  // Leaves the loop's list where libuv refused to make the handle: its constructor threw.
+  virtual ~Handle();
   virtual uv_handle_t* raw() noexcept = 0;
   // What libuv's callbacks find in `data`, always as a Handle.
   void set_data() noexcept { raw()->data = this; }
