@@ -55,14 +55,13 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
       timers_(*this),
       remote_(std::make_shared<RemoteQueue>(*this)) {
   // First what may throw: nothing would close the loop again.
-  stack_pools_.emplace_back(
-      new StackPool(StackPool::size_class(options_.stack_bytes), best_stack_guards()));
+  add_stack_pool(StackPool::size_class(options_.stack_bytes));
   own_handles_.reserve(8);
+  HookTable::of_this_thread().set_error_policy(options_.hook_errors);
   if (uv == nullptr) uv_check(uv_loop_init(&own_uv_), "run");
   uv_update_time(uv_);
   if (clock == Clock::kVirtual) timers_.use_virtual_time();
-  HookTable::of_this_thread().set_error_policy(options_.hook_errors);
-  open_handles();
+  if (const int code = open_handles(); code < 0) give_up(code);
   context_.execution = &execution_;
   sanitizer::adopt_thread_stack(context_);
   thread_state.execution = &execution_;
@@ -98,7 +97,8 @@ void EventLoop::open(uv_handle_t* handle, bool referenced) noexcept {
   own_handles_.push_back(handle);
 }
 
-void EventLoop::open_handles() {
+// First what cannot fail. Returns libuv's code.
+int EventLoop::open_handles() noexcept {
   uv_must(uv_prepare_init(uv_, &prepare_));
   uv_must(uv_check_init(uv_, &check_));
   uv_must(uv_idle_init(uv_, &idle_));
@@ -110,17 +110,27 @@ void EventLoop::open_handles() {
   uv_check_start(&check_, [](uv_check_t* h) { static_cast<EventLoop*>(h->data)->on_check(); });
   timers_.open();
   open(timers_.handle(), false);
-  remote_->open();
+  if (const int code = remote_->open(); code < 0) return code;
   open(remote_->handle(), false);
-  if (!options_.stop_on_interrupt) return;
+  if (!options_.stop_on_interrupt) return 0;
   for (const int i : {0, 1}) {
-    uv_must(uv_signal_init(uv_, &interrupts_[i]));
+    if (const int code = uv_signal_init(uv_, &interrupts_[i]); code < 0) return code;
     open(as_handle(&interrupts_[i]), false);
-    uv_signal_start(
+    const int code = uv_signal_start(
         &interrupts_[i],
         [](uv_signal_t* h, int) { static_cast<EventLoop*>(h->data)->stop(nullptr); },
         i == 0 ? SIGINT : SIGTERM);
+    if (code < 0) return code;
   }
+  return 0;
+}
+
+// The loop cannot begin: closes what is open. In a caller's loop its own handles turn, too.
+void EventLoop::give_up(int code) {
+  close_own_handles();
+  while (closed_handles_ < own_handles_.size()) uv_run(uv_, UV_RUN_ONCE);
+  if (uv_ == &own_uv_) uv_must(uv_loop_close(uv_));
+  uv_error(code, "run").raise();
 }
 
 void EventLoop::close_own_handles() noexcept {
@@ -140,8 +150,13 @@ StackPool& EventLoop::stacks(std::size_t stack_bytes) {
   for (const auto& pool : stack_pools_) {
     if (pool->usable_bytes() == usable_bytes) return *pool;
   }
-  stack_pools_.emplace_back(new StackPool(usable_bytes, best_stack_guards()));
-  return *stack_pools_.back();
+  return add_stack_pool(usable_bytes);
+}
+
+StackPool& EventLoop::add_stack_pool(std::size_t usable_bytes) {
+  std::unique_ptr<StackPool, RetireStackPool> pool(
+      new StackPool(usable_bytes, best_stack_guards()));
+  return *stack_pools_.emplace_back(std::move(pool));
 }
 
 const Fiber* EventLoop::find_by_stack(const void* address) const noexcept {

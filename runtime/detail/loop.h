@@ -232,7 +232,9 @@ class EventLoop {
  private:
   friend class RemoteQueue;
 
-  void open_handles();
+  StackPool& add_stack_pool(std::size_t usable_bytes);
+  int open_handles() noexcept;
+  [[noreturn]] void give_up(int code);
   void open(uv_handle_t* handle, bool referenced) noexcept;
   void close_own_handles() noexcept;
   // Whether drain() would find nothing at all.

@@ -1,3 +1,5 @@
+#include <new>
+
 #include <weft/ctx/detail/resource_access.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/remote_queue.h>
@@ -55,10 +57,10 @@ void RemoteQueue::begin_work(Work& work) noexcept {
   loop_->begin_request();
 }
 
-void RemoteQueue::open() {
-  uv_must(uv_async_init(loop_->uv(), &async_, [](uv_async_t* handle) {
+int RemoteQueue::open() noexcept {
+  return uv_async_init(loop_->uv(), &async_, [](uv_async_t* handle) {
     static_cast<EventLoop*>(handle->data)->remote()->run_posted();
-  }));
+  });
 }
 
 bool RemoteQueue::run_posted() noexcept {
@@ -74,7 +76,14 @@ bool RemoteQueue::run_posted() noexcept {
   }
   for (Posted& item : posted) {
     AsyncResource resource("POST", {.trigger = item.poster});
-    loop->call(resource, std::move(item.frame).take(), [&item] { item.fn(); });
+    FrameRef frame;
+    try {
+      frame = std::move(item.frame).take();
+    } catch (const std::bad_alloc&) {
+      loop->uncaught(std::current_exception());
+      continue;
+    }
+    loop->call(resource, std::move(frame), [&item] { item.fn(); });
   }
   const bool has_run = !posted.empty() || works != nullptr;
   end_works(works);

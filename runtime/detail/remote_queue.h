@@ -36,7 +36,8 @@ class RemoteQueue {
   void deliver(Work& work) noexcept;
 
   // The loop's side.
-  void open();
+  // Returns libuv's code: it may have no descriptor for it.
+  int open() noexcept;
   // A work is on its way: the loop stays alive, and does not end, until it is delivered.
   void begin_work(Work& work) noexcept;
   const Work* works() const noexcept { return works_; }
