@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -25,11 +26,12 @@ inline uv_buf_t to_uv(Bytes bytes) noexcept {
 }
 
 // Where a loop's handlers see what came: one per thread, used within one callback.
-// 64 KiB, more than any datagram has.
-inline std::span<std::byte> shared_buffer() {
+// 64 KiB, more than any datagram has; empty where there is no memory for it.
+inline std::span<std::byte> shared_buffer() noexcept {
   constexpr std::size_t kBytes = std::size_t{64} * 1024;
-  static thread_local const auto buffer = std::make_unique<std::byte[]>(kBytes);
-  return {buffer.get(), kBytes};
+  static thread_local std::unique_ptr<std::byte[]> buffer;
+  if (buffer == nullptr) buffer.reset(new (std::nothrow) std::byte[kBytes]);
+  return {buffer.get(), buffer == nullptr ? 0 : kBytes};
 }
 
 }  // namespace weft::detail

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <sys/socket.h>
 
 #include <weft/ctx/error.h>
@@ -17,7 +18,7 @@ constexpr std::chrono::milliseconds kPauseMax(1000);
 
 Listener::Listener(EventLoop& loop, ResourceType type, Descriptor socket)
     : Handle(loop, type), socket_(std::move(socket)) {
-  uv_must(uv_poll_init(loop.uv(), &handle_, socket_.get()));
+  uv_check(uv_poll_init(loop.uv(), &handle_, socket_.get()), "listen");
   set_data();
 }
 
@@ -31,7 +32,11 @@ void Listener::watch(bool on) noexcept {
                         }));
 }
 
-void Listener::is_ready(int status) {
+std::string Listener::describe(std::string_view what) const noexcept {
+  return text_or_nothing([&] { return std::string(what) + " " + name(); });
+}
+
+void Listener::is_ready(int status) noexcept {
   const bool was_stopped = status < 0;  // libuv stops watching a socket with an error
   if (!is_wanted()) {
     has_waiting_ = true;
@@ -56,26 +61,40 @@ void Listener::hand_over() {
   }
 }
 
-std::optional<Result<StreamPtr>> Listener::take() {
+std::optional<Result<StreamPtr>> Listener::take() noexcept {
   for (;;) {
     Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (accepted.get() >= 0) {
-      pause_ = {};
-      return wrap(std::move(accepted));
+      Result<StreamPtr> wrapped = wrap_or_error(std::move(accepted));
+      wrapped ? void(pause_ = {}) : pause();
+      return wrapped;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    Error error = uv_error(uv_translate_sys_error(errno), "accept " + name());
+    Error error = uv_error(uv_translate_sys_error(errno), describe("accept"));
     pause();
     return Result<StreamPtr>(std::move(error));
   }
 }
 
-// The timer is nobody's: it must not keep the context of who happened to accept.
-void Listener::pause() {
-  watch(false);
+Result<StreamPtr> Listener::wrap_or_error(Descriptor accepted) noexcept {
+  try {
+    return wrap(std::move(accepted));
+  } catch (const std::bad_alloc&) {
+    return uv_error(UV_ENOMEM, describe("accept"));
+  }
+}
+
+// The timer is nobody's: it must not keep the context of who happened to accept. Without
+// memory for it there is no pause.
+void Listener::pause() noexcept {
   pause_ = pause_ == std::chrono::milliseconds(0) ? kPauseMin : std::min(2 * pause_, kPauseMax);
-  detached([this] { resume_ = set_timeout(pause_, [this] { watch(true); }); });
+  try {
+    detached([this] { resume_ = set_timeout(pause_, [this] { watch(true); }); });
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  watch(false);
   if (uv_has_ref(raw()) == 0) resume_.unref();
 }
 
@@ -99,21 +118,23 @@ std::optional<Result<StreamPtr>> Listener::accept(Done<StreamPtr> done) {
 }
 
 void Listener::cancel_accept() {
-  accept_.complete(loop(), resource(), uv_error(UV_ECANCELED, "accept " + name()));
+  accept_.complete(loop(), resource(), uv_error(UV_ECANCELED, describe("accept")));
 }
 
 void Listener::on_connection(UniqueFunction<void(StreamPtr)> handler) {
   if (accept_) throw UsageError("on_connection: an accept is pending; use one of the two");
+  // First what may throw: with no handler then, the tick does nothing.
+  if (has_waiting_ && !is_closing()) {
+    loop().add_tick(std::make_unique<Tick>(
+        [this] {
+          if (!has_waiting_ || !connection_handler_ || is_closing()) return;
+          has_waiting_ = false;
+          watch(true);
+          hand_over();
+        },
+        AsyncResourceOptions{.trigger = resource().async_id()}));
+  }
   connection_handler_.set(std::move(handler));
-  if (!has_waiting_ || is_closing()) return;
-  loop().add_tick(std::make_unique<Tick>(
-      [this] {
-        if (!has_waiting_ || !connection_handler_ || is_closing()) return;
-        has_waiting_ = false;
-        watch(true);
-        hand_over();
-      },
-      AsyncResourceOptions{.trigger = resource().async_id()}));
 }
 
 void Listener::begin_close() noexcept {

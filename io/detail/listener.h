@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <uv.h>
 
@@ -39,6 +40,8 @@ class Listener : public Handle {
   void start() noexcept { watch(true); }
   // Where it listens, for messages.
   virtual std::string name() const = 0;
+  // "accept 127.0.0.1:80"; empty where there is no memory for it.
+  std::string describe(std::string_view what) const noexcept;
   // An accepted connection, which as in Node is a resource triggered by the listener's.
   virtual Result<StreamPtr> wrap(Descriptor accepted) = 0;
 
@@ -52,11 +55,12 @@ class Listener : public Handle {
   bool is_wanted() const noexcept { return accept_ || connection_handler_; }
   // Off, the handle stays active: a listener keeps the loop alive in any case.
   void watch(bool on) noexcept;
-  void is_ready(int status);
+  void is_ready(int status) noexcept;
   void hand_over();
   // Nothing: no connection waits.
-  std::optional<Result<StreamPtr>> take();
-  void pause();
+  std::optional<Result<StreamPtr>> take() noexcept;
+  Result<StreamPtr> wrap_or_error(Descriptor accepted) noexcept;
+  void pause() noexcept;
 
   uv_poll_t handle_;
   Descriptor socket_;

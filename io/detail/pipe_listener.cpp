@@ -20,8 +20,9 @@ void add_mode(const char* file, mode_t added, const std::string& doing) {
 PipeServerPtr listen_pipe(EventLoop& loop, std::string_view path,
                           const io::PipeListenOptions& options) {
   const PipePath at("listen", path);
-  Descriptor socket(must_succeed(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                                 "listen " + at.name()));
+  const std::string doing = "listen " + at.name();  // first what may throw
+  Descriptor socket(
+      must_succeed(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), doing));
   PipeServerPtr server(new PipeServer(loop, std::move(socket), options.connection));
   server->open(at, options);
   return server;

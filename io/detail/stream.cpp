@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include <weft/ctx/error.h>
@@ -54,9 +55,11 @@ int close_if_no_socket(void* shutdown, int code) noexcept {
 
 }  // namespace
 
-std::string Stream::describe(std::string_view what) {
-  const std::string peer = peer_name();
-  return peer.empty() ? std::string(what) : std::string(what) + " " + peer;
+std::string Stream::describe(std::string_view what) noexcept {
+  return text_or_nothing([&] {
+    const std::string peer = peer_name();
+    return peer.empty() ? std::string(what) : std::string(what) + " " + peer;
+  });
 }
 
 int Stream::descriptor() {
@@ -128,6 +131,8 @@ void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
     read_.complete(loop(), resource(), static_cast<std::size_t>(count));
   } else if (count > 0) {
     received(static_cast<std::size_t>(count), buffer);
+  } else if (count == UV_ENOBUFS && !data_handler_) {
+    stop_reading();  // no memory to hold what nobody waits for: the next read() starts again
   } else if (count < 0) {
     ended(static_cast<int>(count));
   }
@@ -162,10 +167,16 @@ void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
   loop().call(resource(), [&] { code == UV_EOF ? tell_end() : close(); });
 }
 
-// As in Node, on a tick behind the read callback.
+// As in Node, on a tick behind the read callback. Who cannot be told of the end hears of
+// the close.
 void Stream::tell_end() {
   if (!end_handler_) return close();
-  end_handler_.call_on_tick(loop(), resource().async_id(), [this] { return is_closing(); });
+  try {
+    end_handler_.call_on_tick(loop(), resource().async_id(), [this] { return is_closing(); });
+  } catch (const std::bad_alloc&) {
+    close();
+    throw;
+  }
 }
 
 void Stream::finish_read(Result<std::size_t> result) {
@@ -185,7 +196,13 @@ std::size_t Stream::take_buffered(std::span<std::byte> into) noexcept {
 void Stream::on_data(UniqueFunction<void(Bytes)> handler) {
   if (read_) throw UsageError("on_data: a read is pending; use one of the two");
   data_handler_.set(std::move(handler));
-  if (data_handler_ && !is_paused_) resume();
+  if (!data_handler_ || is_paused_) return;
+  try {
+    resume();
+  } catch (...) {
+    data_handler_.clear();
+    throw;
+  }
 }
 
 void Stream::pause() noexcept {
@@ -213,7 +230,8 @@ void Stream::deliver_buffered() {
                        Bytes(held.bytes.get() + held.begin, held.end - held.begin));
   }
   if (is_closing() || is_paused_) return;
-  end_code_ == 0 ? static_cast<void>(start_reading()) : ended(end_code_);
+  const int code = end_code_ == 0 ? start_reading() : end_code_;
+  if (code < 0) ended(code);
 }
 
 // --- writing ---

@@ -70,8 +70,8 @@ class Stream : public Handle {
   void pause() noexcept;
   void resume();
 
-  // "read 127.0.0.1:80"
-  std::string describe(std::string_view what);
+  // "read 127.0.0.1:80"; empty where there is no memory for it.
+  std::string describe(std::string_view what) noexcept;
   // Errors: std::system_error when the stream is closed.
   virtual int descriptor();
 

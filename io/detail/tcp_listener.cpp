@@ -15,8 +15,9 @@ void set_option(int socket, int level, int option, bool on, const std::string& d
 
 TcpServerPtr listen_tcp(EventLoop& loop, const io::Address& at, const io::ListenOptions& options) {
   const int family = at.is_ipv6() ? AF_INET6 : AF_INET;
-  Descriptor socket(must_succeed(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                                 "listen " + at.to_string()));
+  const std::string doing = "listen " + at.to_string();  // first what may throw
+  Descriptor socket(
+      must_succeed(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), doing));
   TcpServerPtr server(new TcpServer(loop, std::move(socket)));
   server->open(at, options);
   return server;
@@ -46,7 +47,7 @@ void TcpServer::adopt() {
 Result<StreamPtr> TcpServer::wrap(Descriptor accepted) {
   TcpSocketPtr socket(new TcpSocket(loop(), {.trigger = resource().async_id()}));
   if (const int code = uv_tcp_open(socket->tcp(), accepted.get()); code < 0) {
-    return uv_error(code, "accept " + name());
+    return uv_error(code, describe("accept"));
   }
   static_cast<void>(accepted.release());
   socket->remember_peer();

@@ -1,5 +1,6 @@
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include <weft/ctx/error.h>
@@ -121,9 +122,7 @@ class TcpConnect {
   }
 
   void looked_up(int status, addrinfo* found) noexcept {
-    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-      addresses_.push_back(io::Address::from_raw(at->ai_addr).with_port(port_));
-    }
+    if (status == 0) status = keep_addresses(found);
     uv_freeaddrinfo(found);
     loop_.end_request();
     const std::unique_ptr<Lookup> lookup = std::move(lookup_);
@@ -133,10 +132,27 @@ class TcpConnect {
     });
   }
 
+  // Returns libuv's code.
+  int keep_addresses(const addrinfo* found) noexcept {
+    try {
+      for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+        addresses_.push_back(io::Address::from_raw(at->ai_addr).with_port(port_));
+      }
+    } catch (const std::bad_alloc&) {
+      return UV_ENOMEM;
+    }
+    return 0;
+  }
+
   void try_next() {
     if (is_cancelled_ || socket_->is_closing()) return finish(uv_error(UV_ECANCELED, describe()));
-    if (next_ == addresses_.size()) return finish(last_error_);
-    connect_next();
+    if (next_ == addresses_.size()) return finish(std::move(last_error_));
+    try {
+      return connect_next();
+    } catch (const std::bad_alloc&) {
+      last_error_ = uv_error(UV_ENOMEM, describe());
+    }
+    finish(std::move(last_error_));
   }
 
   void connect_next() {
@@ -158,7 +174,9 @@ class TcpConnect {
     }
   }
 
-  std::string describe() const { return "connect " + host_ + ":" + std::to_string(port_); }
+  std::string describe() const noexcept {
+    return text_or_nothing([&] { return "connect " + host_ + ":" + std::to_string(port_); });
+  }
 
   EventLoop& loop_;
   std::string host_;
@@ -177,9 +195,9 @@ TcpConnect& connect_tcp(EventLoop& loop, std::string host, std::uint16_t port,
   if (host.find('\0') != std::string::npos) {
     throw UsageError("connect: the host has a null character in it");
   }
-  auto* const connect = new TcpConnect(loop, std::move(host), port, std::move(done));
+  auto connect = std::make_unique<TcpConnect>(loop, std::move(host), port, std::move(done));
   connect->start();
-  return *connect;
+  return *connect.release();
 }
 
 void cancel(TcpConnect& connect) noexcept {
