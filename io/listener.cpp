@@ -51,6 +51,9 @@ void Listener::ref() {
 void Listener::unref() {
   block("unref").set_referenced(false);
 }
+ListenerStatistics Listener::statistics() const {
+  return block("statistics").statistics();
+}
 AsyncId Listener::async_id() const {
   return block("async_id").resource().async_id();
 }

@@ -5,6 +5,8 @@
 // (stream.h) holds for those of listeners.
 #pragma once
 
+#include <cstdint>
+
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/unique_function.h>
 #include <weft/io/stream.h>
@@ -20,6 +22,11 @@ class Listener;
 
 namespace io {
 
+struct ListenerStatistics {
+  std::uint64_t accepted = 0;
+  std::uint64_t accept_errors = 0;  // each followed by a pause
+};
+
 // What does not depend on the kind of connection.
 class Listener {
  public:
@@ -27,7 +34,8 @@ class Listener {
   Listener& operator=(Listener&&) noexcept;
   ~Listener();
 
-  // Called when accepting fails; the listener goes on, after the same pause.
+  // Called when accepting fails, as with EMFILE; the listener goes on, after the same
+  // pause. Without a handler the first of such failures in a row is printed.
   void on_error(UniqueFunction<void(Error error)> handler);
   void on_close(UniqueFunction<void()> handler);
 
@@ -40,6 +48,7 @@ class Listener {
   void ref();
   void unref();
   AsyncId async_id() const;
+  ListenerStatistics statistics() const;
   // The descriptor, which stays the listener's: for options that weft does not have.
   // Errors: bad_file_descriptor (the listener is closed).
   int fd() const;

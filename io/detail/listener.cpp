@@ -6,6 +6,7 @@
 #include <weft/ctx/error.h>
 #include <weft/ctx/snapshot.h>
 #include <weft/io/detail/listener.h>
+#include <weft/runtime/detail/report.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -56,9 +57,19 @@ void Listener::hand_over() {
     } else if (*taken) {
       connection_handler_.call(loop(), resource(), (*std::move(taken)).value());
     } else {
-      error_handler_.call(loop(), resource(), taken->failure());
+      tell_error(taken->failure());
     }
   }
+}
+
+// Lost peers are told of, handler or not; of a row of failures, the first.
+void Listener::tell_error(const Error& error) {
+  if (error_handler_) return error_handler_.call(loop(), resource(), error);
+  if (pause_ > kPauseMin) return;
+  loop().call(resource(), [&] {
+    report_uncaught(loop(), std::make_exception_ptr(std::system_error(error.code, error.doing)),
+                    "cannot accept; will try again");
+  });
 }
 
 std::optional<Result<StreamPtr>> Listener::take() noexcept {
@@ -66,12 +77,19 @@ std::optional<Result<StreamPtr>> Listener::take() noexcept {
     Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (accepted.get() >= 0) {
       Result<StreamPtr> wrapped = wrap_or_error(std::move(accepted));
-      wrapped ? void(pause_ = {}) : pause();
+      if (wrapped) {
+        pause_ = {};
+        ++accepted_;
+      } else {
+        ++accept_errors_;
+        pause();
+      }
       return wrapped;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
     if (errno == EINTR || errno == ECONNABORTED) continue;
     Error error = uv_error(uv_translate_sys_error(errno), describe("accept"));
+    ++accept_errors_;
     pause();
     return Result<StreamPtr>(std::move(error));
   }

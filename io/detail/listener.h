@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include <weft/io/detail/descriptor.h>
 #include <weft/io/detail/stream.h>
+#include <weft/io/listener.h>
 #include <weft/runtime/timers.h>
 
 namespace weft::detail {
@@ -31,6 +33,7 @@ class Listener : public Handle {
   void on_error(UniqueFunction<void(Error)> handler) { error_handler_.set(std::move(handler)); }
 
   int descriptor() const noexcept { return socket_.get(); }
+  io::ListenerStatistics statistics() const noexcept { return {accepted_, accept_errors_}; }
 
  protected:
   // `socket` is a stream socket that does not block.
@@ -61,6 +64,7 @@ class Listener : public Handle {
   std::optional<Result<StreamPtr>> take() noexcept;
   Result<StreamPtr> wrap_or_error(Descriptor accepted) noexcept;
   void pause() noexcept;
+  void tell_error(const Error& error);
 
   uv_poll_t handle_;
   Descriptor socket_;
@@ -68,6 +72,8 @@ class Listener : public Handle {
   bool has_waiting_ = false;            // a connection came that nobody wanted; not watching since
   std::chrono::milliseconds pause_{0};  // the last one; 0: none since the last connection
   Timeout resume_;                      // ends it
+  std::uint64_t accepted_ = 0;
+  std::uint64_t accept_errors_ = 0;
   Completion<StreamPtr> accept_;
   PersistentHandler<StreamPtr> connection_handler_;
   PersistentHandler<Error> error_handler_;
