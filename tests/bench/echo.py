@@ -1,4 +1,4 @@
-"""TCP echo, judged by the server's CPU time per request.
+"""TCP and UDP echo, judged by the server's CPU time per request.
 
 Server and load generator share one core: there the figure repeats to a percent
 or two. All servers run all the time; one of them is driven at a time, each once
@@ -17,6 +17,12 @@ SERVERS = [  # role, name, command
     ("ours", "weft fiber", ["io_echo_bench", "fiber"]),
     ("ours", "weft callback", ["io_echo_bench", "callback"]),
     ("ours", "weft fiber, one run per message", ["io_echo_bench", "local"]),
+]
+UDP_SERVERS = [
+    ("floor", "libuv C", ["udp_uv"]),
+    ("ours", "weft fiber", ["io_udp_bench", "fiber"]),
+    ("ours", "weft callback", ["io_udp_bench", "callback"]),
+    ("ours", "weft fiber, batches of up to 20", ["io_udp_bench", "batch"]),
 ]
 HELD = 10000  # connections, each echoing at least once
 
@@ -45,24 +51,45 @@ class Server:
         return self.process.communicate()[1]
 
 
+def started(servers):
+    return [(role, name, Server(command)) for role, name, command in servers
+            if machine.is_built(command[0])]
+
+
+def in_turns(what, servers, rounds, *arguments):
+    """Drives each server once per round; returns one table.Side per server."""
+    samples = {name: [] for _, name, _ in servers}
+    for _ in range(rounds):
+        for _, name, server in servers:
+            result = server.drive(*arguments, "--pid", str(server.process.pid))
+            samples[name].append(result["server_us_per_request"])
+    return [table.Side(what, role, name, "us", samples[name]) for role, name, _ in servers]
+
+
 def measure(rounds, seconds):
     """Returns one table.Side per server and number of connections."""
     machine.more_files()
-    servers = [(role, name, Server(command)) for role, name, command in SERVERS
-               if machine.is_built(command[0])]
+    servers = started(SERVERS)
     sides = []
     for connections in (50, 1000):
-        what = f"echo, {connections} connections"
-        samples = {name: [] for _, name, _ in servers}
-        for _ in range(rounds):
-            for _, name, server in servers:
-                result = server.drive("--connections", str(connections), "--seconds", str(seconds),
-                                      "--pid", str(server.process.pid))
-                samples[name].append(result["server_us_per_request"])
-        sides += [table.Side(what, role, name, "us", samples[name]) for role, name, _ in servers]
+        sides += in_turns(f"echo, {connections} connections", servers, rounds,
+                          "--connections", str(connections), "--seconds", str(seconds))
     for role, name, server in servers:
         result = server.drive("--connections", str(HELD), "--messages", str(HELD))
         sides.append(table.Side(f"echoes on {HELD:,} connections held", role, name, "",
                                 [result["requests"]]))
+        server.stop()
+    return sides
+
+
+def measure_udp(rounds, seconds):
+    """Returns one table.Side per server and number of peers."""
+    servers = started(UDP_SERVERS)
+    sides = []
+    for peers in (1, 50):
+        what = "UDP echo, 1 peer" if peers == 1 else f"UDP echo, {peers} peers"
+        sides += in_turns(what, servers, rounds,
+                          "--connections", str(peers), "--seconds", str(seconds), "--udp")
+    for _, _, server in servers:
         server.stop()
     return sides

@@ -2,13 +2,15 @@
 //
 //   load PORT --connections 50 --seconds 0.4 [--pid SERVER]
 //   load PORT --connections 50 --messages 10000
+//   load PORT --connections 50 --seconds 0.4 --udp
 //
 // Every connection plays ping-pong with 64-byte messages: send, wait for the
 // whole echo, compare it, send the next. All connections have had one echo
 // before the measurement begins, and all are silent when it ends, so accepting
 // and closing are outside of it. With --pid the CPU time that the server's
 // threads used in between is printed too: on one core it repeats to a percent
-// or two where wall time does not.
+// or two where wall time does not. With --udp a connection is a socket of UDP, and a
+// message a datagram; one that is lost ends the run.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -37,6 +39,7 @@ typedef struct {
   int port;
   int connections;
   int pid;  // 0: nobody's CPU time is asked for
+  bool is_udp;
   double seconds;
   long messages;  // 0: until the seconds are over
 } options;
@@ -99,16 +102,16 @@ static bool receive(connection* peer) {
   return peer->received == kMessageBytes;
 }
 
-static void connect_one(connection* peer, int port) {
+static void connect_one(connection* peer, int port, bool is_udp) {
   const int on = 1;
   struct sockaddr_in address = {.sin_family = AF_INET,
                                 .sin_port = htons((uint16_t)port),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
-  peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  peer->fd = socket(AF_INET, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
   must(peer->fd >= 0, "socket");
   must(connect(peer->fd, (struct sockaddr*)&address, sizeof address) == 0, "connect");
-  must(setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "nodelay");
+  must(is_udp || setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "nodelay");
   must(epoll_ctl(poller, EPOLL_CTL_ADD, peer->fd, &event) == 0, "epoll_ctl");
 }
 
@@ -143,6 +146,7 @@ static options parse(int argc, char** argv) {
                                          {"seconds", required_argument, NULL, 's'},
                                          {"messages", required_argument, NULL, 'm'},
                                          {"pid", required_argument, NULL, 'p'},
+                                         {"udp", no_argument, NULL, 'u'},
                                          {NULL, 0, NULL, 0}};
   options given = {.connections = 50, .seconds = 0.4};
   for (int name = 0; (name = getopt_long(argc, argv, "", kNames, NULL)) != -1;) {
@@ -150,10 +154,12 @@ static options parse(int argc, char** argv) {
     if (name == 's') given.seconds = atof(optarg);
     if (name == 'm') given.messages = atol(optarg);
     if (name == 'p') given.pid = atoi(optarg);
+    if (name == 'u') given.is_udp = true;
     if (name == '?') exit(2);
   }
   if (optind + 1 != argc) {
-    fprintf(stderr, "usage: load PORT [--connections N] [--seconds S | --messages M] [--pid P]\n");
+    fprintf(stderr,
+            "usage: load PORT [--connections N] [--seconds S | --messages M] [--pid P] [--udp]\n");
     exit(2);
   }
   given.port = atoi(argv[optind]);
@@ -175,7 +181,7 @@ int main(int argc, char** argv) {
   for (int from = 0; from < given.connections; from += kConnectAtOnce) {
     const int left = given.connections - from;
     const int group = left < kConnectAtOnce ? left : kConnectAtOnce;
-    for (int i = 0; i < group; ++i) connect_one(&peers[from + i], given.port);
+    for (int i = 0; i < group; ++i) connect_one(&peers[from + i], given.port, given.is_udp);
     play(&peers[from], group, group, 0);
   }
 

@@ -48,6 +48,10 @@ TARGETS = {
     ("echo, 1000 connections", "weft callback"): "<= 1.01 x weft fiber",
     ("echo, 50 connections", "weft fiber, one run per message"): "<= 1.01 x weft fiber",
     ("echo, 1000 connections", "weft fiber, one run per message"): "<= 1.01 x weft fiber",
+    ("UDP echo, 1 peer", "weft fiber"): "<= 1.05 x libuv C",
+    ("UDP echo, 1 peer", "weft callback"): "<= 1.05 x libuv C",
+    ("UDP echo, 50 peers", "weft fiber"): "<= 1.05 x libuv C",
+    ("UDP echo, 50 peers", "weft callback"): "<= 1.05 x libuv C",
 }
 
 
