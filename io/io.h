@@ -8,6 +8,7 @@
 #include <weft/io/copy.h>
 #include <weft/io/datagram.h>
 #include <weft/io/listener.h>
+#include <weft/io/pass_handle.h>
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
 #include <weft/io/file_stat.h>
