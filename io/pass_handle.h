@@ -23,9 +23,10 @@ namespace weft::io {
 // What is sent: any stream or listener that is open.
 class PassedHandle {
  public:
-  PassedHandle(const Stream& stream) : fd_(stream.fd()) {}  // NOLINT(google-explicit-constructor)
-  PassedHandle(const Listener& listener)
-      : fd_(listener.fd()) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): passed as what they are
+  PassedHandle(const Stream& stream) : fd_(stream.fd()) {}
+  PassedHandle(const Listener& listener) : fd_(listener.fd()) {}
+  // NOLINTEND(google-explicit-constructor)
 
   int fd() const noexcept { return fd_; }
 
