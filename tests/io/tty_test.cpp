@@ -1,0 +1,234 @@
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <functional>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include <weft/ctx/error.h>
+#include <weft/io/pipe.h>
+#include <weft/io/tty.h>
+#include <weft/runtime/fiber.h>
+#include <weft/runtime/task.h>
+#include <weft/tests/support/descriptors.h>
+#include <weft/tests/support/harness.h>
+#include <weft/tests/support/hook_recorder.h>
+#include <weft/tests/support/pty.h>
+#include <weft/tests/support/stream_text.h>
+#include <weft/tests/support/trace.h>
+
+namespace weft {
+namespace {
+
+using io::Tty;
+using io::TtyMode;
+using test::Pty;
+using test::read_some;
+
+// As in a program without handlers: doctest has its own.
+void restore_defaults() {
+  for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
+}
+
+TEST_SUITE_BEGIN("io/tty");
+
+TEST_CASE("a terminal is read by the line, and shows what is written") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    auto reading = spawn([&] { return read_some(terminal); });
+    yield();
+    pty.type("hello\n");
+    CHECK(reading.join() == "hello\n");
+    CHECK(pty.see(7) == "hello\r\n");
+    terminal.write("a\nb");
+    CHECK(pty.see(4) == "a\r\nb");
+  });
+}
+
+TEST_CASE("a raw terminal yields each key, without echo") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    terminal.set_mode(TtyMode::kRaw);
+    pty.type("\x03x\r");
+    CHECK(read_some(terminal) == "\x03x\r");
+    terminal.write("seen\n");
+    CHECK(pty.see(6) == "seen\r\n");
+    terminal.set_mode(TtyMode::kIo);
+    terminal.write("seen\n");
+    CHECK(pty.see(5) == "seen\n");
+  });
+}
+
+TEST_CASE("the settings are put back") {
+  const Pty pty;
+  std::function<void(std::optional<Tty>&)> put_back;
+  SUBCASE("by the normal mode") {
+    put_back = [](auto& terminal) { terminal->set_mode(TtyMode::kNormal); };
+  }
+  SUBCASE("by a close") {
+    put_back = [](auto& terminal) { terminal->close(); };
+  }
+  SUBCASE("when the owner is dropped") {
+    put_back = [](auto& terminal) { terminal.reset(); };
+  }
+
+  test::run([&] {
+    std::optional<Tty> terminal = Tty::open(pty.terminal());
+    terminal->set_mode(TtyMode::kRaw);
+    CHECK_FALSE(pty.is_normal());
+    put_back(terminal);
+    CHECK(pty.is_normal());
+  });
+}
+
+TEST_CASE("the settings are put back when the process ends") {
+  const Pty pty;
+  std::function<void()> end;
+  int signal = 0;
+  SUBCASE("by exit") {
+    end = [] { std::exit(0); };  // NOLINT(concurrency-mt-unsafe)
+  }
+  SUBCASE("by a signal") {
+    end = [] { ::raise(SIGTERM); };
+    signal = SIGTERM;
+  }
+  SUBCASE("by another signal") {
+    end = [] { ::raise(SIGINT); };
+    signal = SIGINT;
+  }
+
+  const auto child = test::run_in_child([&] {
+    restore_defaults();
+    test::exit_without_leak_check();
+    test::run([&] {
+      auto terminal = Tty::open(pty.terminal());
+      terminal.set_mode(TtyMode::kRaw);
+      terminal.set_mode(TtyMode::kIo);
+      if (pty.is_normal()) ::_exit(3);
+      end();
+    });
+  });
+
+  CHECK(child.signal == signal);
+  CHECK(pty.is_normal());
+}
+
+TEST_CASE("a signal that is handled is left to its handler") {
+  const Pty pty;
+
+  const auto child = test::run_in_child([&] {
+    ::signal(SIGTERM, [](int) { ::_exit(7); });
+    test::run([&] {
+      auto terminal = Tty::open(pty.terminal());
+      terminal.set_mode(TtyMode::kRaw);
+      ::raise(SIGTERM);
+    });
+  });
+
+  CHECK(child.status == 7);
+}
+
+TEST_CASE("a child of the process puts nothing back") {
+  const Pty pty;
+
+  const auto child = test::run_in_child([&] {
+    restore_defaults();
+    test::run([&] {
+      auto terminal = Tty::open(pty.terminal());
+      terminal.set_mode(TtyMode::kRaw);
+      REQUIRE(test::run_in_child([] { ::raise(SIGTERM); }).signal == SIGTERM);
+      REQUIRE_FALSE(pty.is_normal());
+    });
+  });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
+}
+
+TEST_CASE("the size is that of the window") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    pty.resize(132, 43);
+    const auto size = terminal.window_size();
+    CHECK(size.columns == 132);
+    CHECK(size.rows == 43);
+  });
+}
+
+TEST_CASE("the descriptor stays the caller's, and blocks as it did") {
+  const Pty pty;
+  const int next = test::next_descriptor();
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    CHECK((::fcntl(pty.terminal(), F_GETFL) & O_NONBLOCK) == 0);
+    CHECK((::fcntl(terminal.fd(), F_GETFL) & O_NONBLOCK) != 0);
+  });
+
+  CHECK((::fcntl(pty.terminal(), F_GETFL) & O_NONBLOCK) == 0);
+  CHECK(test::next_descriptor() == next);
+}
+
+TEST_CASE("what is no terminal is not opened as one") {
+  test::run([] {
+    auto [left, right] = io::PipeStream::pair();
+    const int fd = left.fd();
+    CHECK_THROWS_WITH_AS(Tty::open(fd),
+                         doctest::Contains("inappropriate ioctl for device (ENOTTY)"),
+                         std::system_error);
+    CHECK_THROWS_WITH_AS(Tty::open(-1), "open fd -1: bad file descriptor (EBADF)",
+                         std::system_error);
+    CHECK_FALSE(io::is_tty(fd));
+  });
+}
+
+TEST_CASE("a terminal that is closed has neither mode nor size") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    CHECK(io::is_tty(pty.terminal()));
+    terminal.close();
+    CHECK_THROWS_AS(terminal.set_mode(TtyMode::kRaw), std::system_error);
+    CHECK_THROWS_AS(static_cast<void>(terminal.window_size()), std::system_error);
+    CHECK(pty.is_normal());
+  });
+}
+
+TEST_CASE("a terminal whose other side is gone ends, or fails with io_error") {
+  std::optional<Pty> pty(std::in_place);
+
+  test::run([&] {
+    auto terminal = Tty::open(pty->terminal());
+    pty.reset();
+    CHECK_THROWS_AS(terminal.write("x"), std::system_error);
+  });
+}
+
+TEST_CASE("a terminal is a TTYWRAP, entered once for its close") {
+  const Pty pty;
+  test::HookRecorder recorder({{"FIBER", "TickObject"}});
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    terminal.close();
+    recorder.note("closing");
+  });
+
+  CHECK(recorder.trace() ==
+        test::Trace{"init TTYWRAP 2 0", "closing", "before 2", "after 2", "destroy 2"});
+}
+
+}  // namespace
+}  // namespace weft
