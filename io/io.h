@@ -15,6 +15,7 @@
 #include <weft/io/pipe_options.h>
 #include <weft/io/serve.h>
 #include <weft/io/signal.h>
+#include <weft/io/stdio.h>
 #include <weft/io/stream.h>
 #include <weft/io/tcp.h>
 #include <weft/io/tcp_options.h>

@@ -23,7 +23,7 @@ def record(node, name):
     seen = collections.Counter()
     for _ in range(RUNS):
         result = subprocess.run([node, "--expose-gc", "--no-warnings", HERE / "node" / f"{name}.js"],
-                                text=True, capture_output=True, timeout=30)
+                                input="x", text=True, capture_output=True, timeout=30)
         if not result.stdout:
             sys.exit(f"{name}: the script printed nothing\n{result.stderr}")
         seen[result.stdout] += 1
