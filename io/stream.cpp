@@ -30,7 +30,7 @@ Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
 Stream::~Stream() = default;
 
-weft::detail::Stream& Stream::block(const char* what) const {
+inline weft::detail::Stream& Stream::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 

@@ -120,10 +120,10 @@ class Stream {
  protected:
   using Block = weft::detail::HandlePtr<weft::detail::Stream>;
   explicit Stream(Block block) noexcept;
-  weft::detail::Stream& block(const char* what) const;
 
  private:
   friend struct weft::detail::StreamAccess;
+  weft::detail::Stream& block(const char* what) const;
 
   Block block_;
 };

@@ -18,7 +18,8 @@ using weft::detail::TcpSocketPtr;
 
 // Its block is a TcpSocket, unless another kind of stream was moved into it as a Stream.
 weft::detail::TcpSocket& TcpStream::socket(const char* what) const {
-  return weft::detail::block_as<weft::detail::TcpSocket>(block(what), what, "TCP connection");
+  return weft::detail::block_as<weft::detail::TcpSocket>(StreamAccess::block(*this, what), what,
+                                                         "TCP connection");
 }
 
 TcpStream TcpStream::connect(std::string_view host, std::uint16_t port) {

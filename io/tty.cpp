@@ -17,7 +17,7 @@ bool is_tty(int fd) noexcept {
 }
 
 Terminal& Tty::terminal(const char* what) const {
-  return weft::detail::block_as<Terminal>(block(what), what, "terminal");
+  return weft::detail::block_as<Terminal>(StreamAccess::block(*this, what), what, "terminal");
 }
 
 Tty Tty::open(int fd) {

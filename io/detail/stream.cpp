@@ -121,11 +121,7 @@ void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexce
   return {buffer_.bytes.get() + buffer_.end, kBufferBytes - buffer_.end};
 }
 
-void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
-  static_cast<Stream&>(from(stream->data)).arrived(count, *buffer);
-}
-
-void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
+inline void Stream::receive(ssize_t count, const uv_buf_t& buffer) noexcept {
   if (count <= 0 && buffer_.begin == buffer_.end) buffer_ = Buffer{};
   if (count > 0 && read_) {
     read_.complete(loop(), resource(), static_cast<std::size_t>(count));
@@ -136,6 +132,14 @@ void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
   } else if (count < 0) {
     ended(static_cast<int>(count));
   }
+}
+
+void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
+  static_cast<Stream&>(from(stream->data)).receive(count, *buffer);
+}
+
+void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
+  receive(count, buffer);
 }
 
 [[gnu::noinline]] void Stream::received(std::size_t count, const uv_buf_t& buffer) {

@@ -115,6 +115,7 @@ class Stream : public Handle {
   };
 
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer) noexcept;
+  void receive(ssize_t count, const uv_buf_t& buffer) noexcept;
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
 
   std::optional<Result<std::size_t>> read_slowly(std::span<std::byte> into, Done<std::size_t> done);
