@@ -24,7 +24,7 @@ void ConditionVariable::wait(Mutex& mutex) {
   mutex.unlock();
   lot_.wait(place);
   if (place.outcome == Parked::Outcome::kUnparked) return;
-  const bool was_notified = place.held != nullptr;
+  const bool was_notified = place.holder() != nullptr;
   if (!was_notified) mutex.lock_again(self);
   place.check();
 }
@@ -38,7 +38,7 @@ void ConditionVariable::notify(std::size_t count) {
       lot_.unpark(1);
     } else {
       first.abort = nullptr;
-      first.held = &mutex.holder_;
+      first.is_for(mutex.holder_);
       lot_.repark(mutex.lot_, 1);
     }
   }

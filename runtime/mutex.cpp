@@ -9,7 +9,7 @@ using detail::Parked;
 void Mutex::lock_slowly(Fiber& self) {
   detail::check_may_wait_for(holder_, self, "Mutex::lock");
   Parked place(self, "Mutex::lock");
-  place.held = &holder_;
+  place.is_for(holder_);
   lot_.park(place);
 }
 
@@ -19,7 +19,7 @@ void Mutex::lock_again(Fiber& self) noexcept {
     return;
   }
   Parked place(self, "Mutex::lock");
-  place.held = &holder_;
+  place.is_for(holder_);
   place.abort = nullptr;
   lot_.wait(place);
 }

@@ -9,7 +9,7 @@ bool Once::begin(detail::Fiber& self) {
   if (try_begin()) return true;
   detail::check_may_wait_for(holder_, self, "Once::call");
   Parked place(self, "Once::call");
-  place.held = &holder_;
+  place.is_for(holder_);
   lot_.park(place);
   return place.note;  // its turn: pass_on() has made it the runner
 }

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <string>
-#include <system_error>
 
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/parked.h>
@@ -116,8 +115,7 @@ void Parked::raise() const {
     throw UsageError(std::string(what) +
                      ": what this fiber waited for was destroyed; it must outlive its waiters");
   }
-  if (outcome == Outcome::kCancelled || is_cancel_due(fiber)) raise_cancelled(fiber);
-  throw std::system_error(std::make_error_code(std::errc::operation_canceled), what);
+  raise_unserved(*this);
 }
 
 }  // namespace detail

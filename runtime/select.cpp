@@ -32,7 +32,7 @@ std::size_t pick_one(std::uint64_t ready) noexcept {
 }
 
 std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitList* const> lists) {
-  SelectWait wait{{"select", 0, &SelectWait::leave}, self, waiters};
+  SelectWait wait{Wait("select", &SelectWait::leave), self, waiters};
   for (std::size_t i = 0; i < waiters.size(); ++i) {
     waiters[i].sibling = &waiters[(i + 1) % waiters.size()];
     lists[i]->push(waiters[i]);
@@ -42,7 +42,7 @@ std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitL
     if (waiters[i].is_served()) return i;
   }
   wait.give_up();  // a wait that was ended by force is still in its lists
-  raise_unserved(self);
+  raise_unserved(wait);
 }
 
 }  // namespace weft::detail

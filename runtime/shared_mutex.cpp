@@ -21,7 +21,7 @@ void SharedMutex::lock_shared_slowly(Fiber& self) {
 
 void SharedMutex::wait(Parked& place) {
   detail::check_may_wait_for(holder_, place.fiber, place.what);
-  place.held = &holder_;
+  place.is_for(holder_);
   place.primitive = this;
   // Those behind a writer that gives up may get in.
   place.left = [](Parked& gone) { static_cast<SharedMutex*>(gone.primitive)->admit(); };

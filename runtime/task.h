@@ -38,8 +38,8 @@ class Task {
   }
   ~Task() { detach(); }
 
-  // Waits until the fiber has ended; returns its result, once. The Task must not be
-  // dropped meanwhile, which another fiber could do.
+  // Waits until the fiber has ended; returns its result, once. The Task may be dropped
+  // meanwhile, as another fiber could: the join goes on.
   //
   // Context:  fiber
   // Suspends: unless it has ended.
@@ -48,10 +48,8 @@ class Task {
   // Cancel:   Cancelled; the joined fiber goes on and can be joined again.
   T join() {
     detail::Fiber& fiber = held("join");
-    if (fiber.was_joined) [[unlikely]]
-      detail::raise_joined_already();
     detail::wait_ended(fiber);
-    fiber.was_joined = true;
+    const detail::Joining joining(fiber);
     return detail::take_result<T>(fiber);
   }
 

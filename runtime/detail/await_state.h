@@ -18,7 +18,7 @@ struct NoAbort {
 
 template <typename T>
 struct AwaitResult : Wait {
-  AwaitResult(Fiber& fiber, const char* waits_for) : Wait{waits_for}, self(fiber) {}
+  AwaitResult(Fiber& fiber, const char* waits_for) : Wait(waits_for), self(fiber) {}
   AwaitResult(const AwaitResult&) = delete;
   AwaitResult& operator=(const AwaitResult&) = delete;
   // The wait may end before its callback does: `start` threw, or the run ended.
@@ -65,8 +65,7 @@ class AwaitState : public AwaitResult<T> {
       if (cancelled) raise_cancelled(this->self);
       // Inside a destructor or a shield, while the run ends.
       if (this->self.is_cancel_requested() || is_run_ending(this->self)) {
-        this->result.emplace(
-            Error{std::make_error_code(std::errc::operation_canceled), this->what});
+        this->result.emplace(ended_by_force(this->what));
         return;
       }
       throw UsageError(std::string(this->what) +

@@ -267,6 +267,8 @@ namespace {
 }  // namespace
 
 void detach(Fiber& fiber) noexcept {
+  if (fiber.joiner != nullptr) [[unlikely]]
+    return fiber.add_duty(Fiber::kLeftToJoiner);
   if (!fiber.has_ended()) {
     fiber.add_duty(Fiber::kDetached);
     return;
@@ -276,10 +278,7 @@ void detach(Fiber& fiber) noexcept {
 }
 
 void wake(Fiber& fiber) noexcept {
-  if (fiber.state != Fiber::State::kParked) return;
-  fiber.state = Fiber::State::kRunnable;
-  fiber.resumed_by = current_execution().async_id;
-  fiber.loop->make_ready(fiber);
+  wake_inline(fiber);
 }
 
 void raise_cannot_wait(const char* what) {
@@ -298,47 +297,76 @@ void raise_cannot_wait(const char* what) {
 }
 
 void park(Fiber& self, Wait& wait) noexcept {
-  self.wait = &wait;
-  do {
-    self.state = Fiber::State::kParked;
-    self.loop->leave(self);
-  } while (!wait.is_over);
+  park_inline(self, wait);
 }
 
-void raise_unserved(Fiber& self) {
-  const Wait& wait = *self.wait;
+void raise_unserved(const Wait& wait) {
+  Fiber& self = *runtime_thread.fiber;
   if (wait.was_aborted() || is_cancel_due(self)) raise_cancelled(self);
-  uv_error(UV_ECANCELED, wait.what).raise();
+  ended_by_force(wait.what).raise();
+}
+
+Error ended_by_force(const char* what) {
+  return uv_error(UV_ECANCELED, what);
 }
 
 namespace {
 
-// The running fiber joins `fiber` no longer.
-[[noreturn, gnu::noinline]] void raise_join_cut(Fiber& fiber) {
-  fiber.joiner = nullptr;
-  raise_unserved(*runtime_thread.fiber);
+void leave_join(Wait& wait);
+
+struct JoinWait : Wait {
+  explicit JoinWait(Fiber& fiber) noexcept : Wait("join", &leave_join), joined(&fiber) {
+    is_for(fiber.resource);
+  }
+
+  Fiber* joined;  // null: left before it ended, and maybe gone
+};
+
+// The joiner touches the joined fiber no more: that may end, and go, before the joiner runs.
+void leave_join(Wait& wait) {
+  Fiber& joined = *std::exchange(static_cast<JoinWait&>(wait).joined, nullptr);
+  Fiber& joiner = *std::exchange(joined.joiner, nullptr);
+  leave_joined(joined);
+  wait.is_over = true;
+  wake(joiner);
+}
+
+[[noreturn, gnu::noinline]] void raise_join_cut(JoinWait& wait) {
+  if (wait.joined != nullptr) {  // the run ended the wait by force
+    wait.joined->joiner = nullptr;
+    leave_joined(*wait.joined);
+  }
+  raise_unserved(wait);
+}
+
+// Errors: UsageError when `self` may not join `fiber`; null: whoever need not wait.
+void check_may_join(const Fiber& fiber, const Fiber* self) {
+  if (fiber.loop != runtime_thread.loop && runtime_thread.loop != nullptr) {
+    throw UsageError("join: this task belongs to another loop; use Loop::post to get there");
+  }
+  if (self == &fiber) throw UsageError("join: a fiber cannot join itself");
+  if (fiber.was_joined) throw UsageError("join: this task has been joined already");
+  if (fiber.joiner != nullptr) throw UsageError("join: another fiber joins this one already");
 }
 
 }  // namespace
 
+void leave_joined(Fiber& fiber) noexcept {
+  if (!fiber.is_left_to_joiner()) return;
+  fiber.remove_duty(Fiber::kLeftToJoiner);
+  detach(fiber);
+}
+
 void wait_ended(Fiber& fiber) {
-  if (fiber.has_ended()) return;
+  if (fiber.has_ended()) return check_may_join(fiber, nullptr);
   Fiber& self = fiber_that_may_wait("join");
-  if (&self == &fiber) throw UsageError("join: a fiber cannot join itself");
-  if (fiber.joiner != nullptr) throw UsageError("join: another fiber joins this one already");
-  struct JoinWait : Wait {
-    Fiber* joined;
-  };
-  JoinWait wait{{"join", fiber.resource.async_id(),
-                 [](Wait& aborted) {
-                   Fiber& joined = *static_cast<JoinWait&>(aborted).joined;
-                   aborted.is_over = true;
-                   wake(*std::exchange(joined.joiner, nullptr));
-                 }},
-                &fiber};
+  if (&self == &fiber || fiber.joiner != nullptr || fiber.loop != self.loop) [[unlikely]]
+    check_may_join(fiber, &self);
+  JoinWait wait(fiber);
   fiber.joiner = &self;
-  park(self, wait);
-  if (!fiber.has_ended()) raise_join_cut(fiber);
+  park_inline(self, wait);
+  if (!wait.is_met) [[unlikely]]
+    raise_join_cut(wait);
 }
 
 bool is_run_ending(const Fiber& self) noexcept {
@@ -347,9 +375,6 @@ bool is_run_ending(const Fiber& self) noexcept {
 
 void raise_no_task(const char* what) {
   throw UsageError(std::string(what) + ": this task was detached or moved from");
-}
-void raise_joined_already() {
-  throw UsageError("join: this task has been joined already");
 }
 
 void raise_no_result(Fiber& fiber) {

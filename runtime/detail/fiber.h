@@ -29,6 +29,7 @@
 #include <weft/runtime/detail/ready_queue.h>
 #include <weft/runtime/detail/stack_context.h>
 #include <weft/runtime/detail/stack_pool.h>
+#include <weft/runtime/result.h>
 #include <weft/runtime/source_location.h>
 #include <weft/runtime/spawn_options.h>
 
@@ -50,18 +51,44 @@ struct RuntimeThread {
 extern constinit thread_local RuntimeThread runtime_thread
     __attribute__((tls_model("initial-exec")));
 
-// One wait of one fiber; lives on its stack.
+// One wait of one fiber; lives on its stack. Small: it is written anew each time.
 struct Wait {
-  const char* what;                     // for reports: "read", "join"
-  AsyncId on = 0;                       // the resource waited for; 0: not one resource
-  void (*abort)(Wait& wait) = nullptr;  // ends the operation early; null: it cannot
-  bool is_over = false;
-  const AsyncResource* resource = nullptr;  // that of `on`, where the loop has no list of its kind
-  const Holder* held = nullptr;  // what a fiber must let go of first (holder.h); null: nothing
+  explicit Wait(const char* waits_for, void (*on_abort)(Wait& wait) = nullptr) noexcept
+      : what(waits_for), abort(on_abort) {}
+
+  // For reports: what is waited for. Shape: lives as long as the wait.
+  void is_for(const AsyncResource& that) noexcept {
+    about_ = About::kResource;
+    resource_ = &that;
+  }
+  void is_for(const Holder& that) noexcept {
+    about_ = About::kHolder;
+    holder_ = &that;
+  }
+  // Null: not one resource.
+  const AsyncResource* resource() const noexcept {
+    return about_ == About::kResource ? resource_ : nullptr;
+  }
+  // What a fiber must let go of first (holder.h); null: nothing.
+  const Holder* holder() const noexcept { return about_ == About::kHolder ? holder_ : nullptr; }
 
   // What `abort` is once it was called, which happens once.
   static void aborted(Wait& /*wait*/) noexcept {}
   bool was_aborted() const noexcept { return abort == &aborted; }
+
+  const char* what;           // for reports: "read", "join"
+  void (*abort)(Wait& wait);  // ends the operation early; null: it cannot
+  bool is_over = false;
+  bool is_met = false;  // what was waited for has come: of a join
+
+ private:
+  enum class About : unsigned char { kNothing, kResource, kHolder };
+
+  About about_ = About::kNothing;
+  union {
+    const AsyncResource* resource_;
+    const Holder* holder_;
+  };
 };
 
 class Fiber : public Runnable {
@@ -84,6 +111,7 @@ class Fiber : public Runnable {
   enum EndDuties : unsigned char {  // bits
     kDetached = 1,                  // no Task refers to it: the record dies with the function
     kInGroup = 2,                   // it is a member of a task group: group_of()
+    kLeftToJoiner = 4,              // no Task refers to it, but its joiner does
   };
 
   // What a typed fiber does (typed_fiber.h): run calls the function and keeps its
@@ -109,6 +137,7 @@ class Fiber : public Runnable {
   bool is_cancel_requested() const noexcept { return (attention & kCancelRequested) != 0; }
   bool is_detached() const noexcept { return (end_duties & kDetached) != 0; }
   bool is_in_group() const noexcept { return (end_duties & kInGroup) != 0; }
+  bool is_left_to_joiner() const noexcept { return (end_duties & kLeftToJoiner) != 0; }
   void add_duty(EndDuties duty) noexcept { end_duties = EndDuties(end_duties | duty); }
   void remove_duty(EndDuties duty) noexcept { end_duties = EndDuties(end_duties & ~duty); }
   // The loop's and fiber.cpp's; nobody else writes them.
@@ -130,7 +159,7 @@ class Fiber : public Runnable {
   void* payload = nullptr;  // the function and its result, below the record
   StackMemory stack;
   AsyncResource resource;
-  Fiber* joiner = nullptr;  // parked in join() of this fiber
+  Fiber* joiner = nullptr;  // in join() of this fiber, until it has taken the result
   // The innermost scope: its own, else that of the group it was spawned in, else null.
   Scope* scope = nullptr;
   Fiber* previous_member = nullptr;  // in its group
@@ -157,32 +186,52 @@ Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
 
 // The record and its stack go.
 void free_record(Fiber& fiber) noexcept;
-// Its Task is gone: frees it, at once or when it ends.
+// Its Task is gone: frees it, at once, when it ends, or when its joiner is done with it.
 void detach(Fiber& fiber) noexcept;
 // Cancels the fiber's outermost scope.
 void cancel(Fiber& fiber) noexcept;
 void wake(Fiber& fiber) noexcept;
-// Waits until `fiber` has ended.
+// Waits until `fiber` has ended; its record stays until the Joining is gone that follows.
+// Errors: UsageError when it was joined before, or is by another fiber; Cancelled.
 void wait_ended(Fiber& fiber);
+// What nobody refers to any more after its join, or after a join that was cut short.
+void leave_joined(Fiber& fiber) noexcept;
+
+// While the running fiber takes the result of one that has ended.
+class Joining {
+ public:
+  explicit Joining(Fiber& fiber) noexcept : fiber_(fiber) { fiber.was_joined = true; }
+  Joining(const Joining&) = delete;
+  Joining& operator=(const Joining&) = delete;
+  ~Joining() {
+    fiber_.joiner = nullptr;
+    if (fiber_.is_left_to_joiner()) [[unlikely]]
+      leave_joined(fiber_);
+  }
+
+ private:
+  Fiber& fiber_;
+};
 
 // The running fiber, which may wait here and now.
 // Errors: UsageError outside of a fiber or inside a hook; Cancelled.
 Fiber& check_may_wait(const char* what);
 inline Fiber& fiber_that_may_wait(const char* what) {
   Fiber* const self = runtime_thread.fiber;
-  if (self == nullptr || thread_state.hooks_running != 0 || self->attention != 0) [[unlikely]] {
+  if (self == nullptr || (thread_state.hooks_running | self->attention) != 0) [[unlikely]] {
     return check_may_wait(what);
   }
   return *self;
 }
 // Parks `self`, the running fiber, until `wait` is over.
 void park(Fiber& self, Wait& wait) noexcept;
-// Throws what the last wait of `self` ends with when nobody served it: Cancelled; inside a
-// destructor, while the run ends, std::errc::operation_canceled.
-[[noreturn]] void raise_unserved(Fiber& self);
-// Misuses of a Task.
+// Throws what `wait`, which is over, ends with on the running fiber when nobody served it:
+// Cancelled; inside a destructor or a shield, while the run ends, ended_by_force().
+[[noreturn]] void raise_unserved(const Wait& wait);
+// std::errc::operation_canceled, of the wait that is named.
+Error ended_by_force(const char* what);
+// Misuse of a Task.
 [[noreturn]] void raise_no_task(const char* what);
-[[noreturn]] void raise_joined_already();
 // Throws the UsageError of fiber_that_may_wait().
 [[noreturn]] void raise_cannot_wait(const char* what);
 // Whether Cancelled is to be thrown at `self`: not while an exception unwinds its

@@ -43,7 +43,7 @@ void Group::remove(Fiber& fiber) noexcept {
 
 void Group::wait_empty() noexcept {
   while (first_ != nullptr) {  // the end of a run may cut the wait short
-    Wait wait{"task_group"};
+    Wait wait("task_group");
     waiting_ = &wait;
     park(*scope_.owner, wait);
     waiting_ = nullptr;

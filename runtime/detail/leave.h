@@ -42,9 +42,9 @@ inline void EventLoop::yield(Fiber& self) {
 
 inline void EventLoop::leave_ended(Fiber& self) noexcept {
   --fiber_count_;
-  Fiber* const joiner = std::exchange(self.joiner, nullptr);
+  Fiber* const joiner = self.joiner;
   if (joiner != nullptr && joiner->state == Fiber::State::kParked) {
-    joiner->wait->is_over = true;
+    joiner->wait->is_over = joiner->wait->is_met = true;
     joiner->state = Fiber::State::kRunnable;
     joiner->resumed_by = self.resource.async_id();
     ready_.push(*joiner);
@@ -57,6 +57,22 @@ inline void EventLoop::leave_ended(Fiber& self) noexcept {
     return leave_for_good(self, to);
   if (self.is_detached()) detach(self);
   leave_stack(self.context, to, *runtime_thread.exceptions);
+}
+
+// park() and wake(), for the hot paths of other files.
+[[gnu::always_inline]] inline void park_inline(Fiber& self, Wait& wait) noexcept {
+  self.wait = &wait;
+  do {
+    self.state = Fiber::State::kParked;
+    self.loop->leave(self);
+  } while (!wait.is_over);
+}
+
+[[gnu::always_inline]] inline void wake_inline(Fiber& fiber) noexcept {
+  if (fiber.state != Fiber::State::kParked) return;
+  fiber.state = Fiber::State::kRunnable;
+  fiber.resumed_by = thread_state.execution->async_id;  // a loop runs, so there is one
+  fiber.loop->make_ready(fiber);
 }
 
 }  // namespace weft::detail

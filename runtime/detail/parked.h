@@ -18,10 +18,7 @@ struct Parked : Wait {
     kLotGone,    // the lot was destroyed
   };
 
-  Parked(Fiber& self, const char* waits_in) : fiber(self) {
-    what = waits_in;
-    abort = &leave;
-  }
+  Parked(Fiber& self, const char* waits_in) noexcept : Wait(waits_in, &leave), fiber(self) {}
   Parked(const Parked&) = delete;
   Parked& operator=(const Parked&) = delete;
 

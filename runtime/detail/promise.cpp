@@ -93,11 +93,12 @@ namespace {
 // A fiber that awaits, among the reactions of what it awaits. Lives on its stack.
 struct PromiseWait : Wait, Runnable {
   PromiseWait(Fiber& fiber, PromiseCore& awaited)
-      : Runnable(true), self(fiber), promise(awaited), link(awaited.end) {
-    what = "await";
-    on = promise.resource.async_id();
-    abort = &on_abort;
-    resource = &promise.resource;
+      : Wait("await", &on_abort),
+        Runnable(true),
+        self(fiber),
+        promise(awaited),
+        link(awaited.end) {
+    is_for(promise.resource);
     promise.link(*this);
   }
   PromiseWait(const PromiseWait&) = delete;
@@ -135,7 +136,7 @@ void wait_settled(PromiseCore& promise) {
     park(self, waiter);
     if (promise.is_pending()) {
       if (waiter.link != nullptr) waiter.unlink();  // the run ended the wait by force
-      raise_unserved(self);
+      raise_unserved(waiter);
     }
   }
   promise.is_handled = true;

@@ -35,7 +35,8 @@ const Fiber* find_in(const Fibers& fibers, AsyncId id) {
 // fiber, or it does not wait itself.
 const Fiber* next_in_chain(const Fibers& parked, const Fiber& fiber) {
   const Wait& wait = *fiber.wait;
-  return find_in(parked, wait.held != nullptr ? wait.held->fiber : wait.on);
+  if (wait.holder() != nullptr) return find_in(parked, wait.holder()->fiber);
+  return wait.resource() == nullptr ? nullptr : find_in(parked, wait.resource()->async_id());
 }
 
 std::string describe_cycle(const Fibers& parked, const Fiber& first) {
@@ -76,6 +77,15 @@ std::string describe_holder(const Fibers& parked, const EventLoop& loop, const H
   const Fiber* const fiber = find_in(parked, holder.fiber);
   return text + ", held by " +
          (fiber != nullptr ? describe(*fiber) : describe_fiber(loop, holder.fiber));
+}
+
+// A fiber where it was spawned, anything else by its type and id.
+std::string describe_resource(const Fibers& parked, const EventLoop& loop,
+                              const AsyncResource& resource) {
+  const Fiber* const fiber = find_in(parked, resource.async_id());  // of many, without a search
+  if (fiber != nullptr) return describe(*fiber);
+  const std::string known = loop.find(resource.async_id()).text;
+  return known.empty() ? label(resource) : known;
 }
 
 }  // namespace
@@ -135,14 +145,10 @@ std::string EventLoop::describe_waiting_fibers() const {
   for (const Fiber* const fiber : waiting) {
     const Wait& wait = *fiber->wait;
     text += "  " + describe(*fiber) + " waits in " + wait.what;
-    if (wait.held != nullptr) {
-      text += describe_holder(parked, *this, *wait.held);
-    } else if (const Fiber* const joined = find_in(parked, wait.on); joined != nullptr) {
-      text += " for " + describe(*joined);
-    } else if (const Known on = find(wait.on); !on.text.empty()) {
-      text += " for " + on.text;
-    } else if (wait.resource != nullptr) {
-      text += " for " + label(*wait.resource);
+    if (wait.holder() != nullptr) {
+      text += describe_holder(parked, *this, *wait.holder());
+    } else if (wait.resource() != nullptr) {
+      text += " for " + describe_resource(parked, *this, *wait.resource());
     }
     text += "\n";
   }

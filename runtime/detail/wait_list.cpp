@@ -40,7 +40,7 @@ void SoleWait::leave(Wait& wait) {
 
 void SoleWait::leave_unserved() {
   give_up();  // a wait that was ended by force is still in its list
-  raise_unserved(*self);
+  raise_unserved(*this);
 }
 
 void raise_closed(const char* what) {

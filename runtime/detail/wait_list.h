@@ -92,10 +92,7 @@ class WaitList {
 // The wait of a fiber in one list.
 struct SoleWait : Wait, Waiter {
   SoleWait(Fiber& fiber, const char* waits_for, void* at) noexcept
-      : Wait{waits_for, 0, &leave},
-        // The analyzer takes a base that is an aggregate for uninitialized.
-        // NOLINTNEXTLINE(clang-analyzer-optin.cplusplus.UninitializedObject)
-        Waiter(fiber, at) {}
+      : Wait(waits_for, &leave), Waiter(fiber, at) {}
 
   // Waits in `list` until it is served.
   void wait_in(WaitList& list) {
