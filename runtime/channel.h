@@ -18,9 +18,10 @@
 // A channel carries values, not context: a fiber keeps its own, whoever it hears
 // from. To hand on the sender's, send what bind() or Snapshot makes.
 //
-// It belongs to the thread of the loop whose fibers use it. Source: Go's channels and
-// trio's memory channels; unlike Go, a send on a closed channel is an error the caller
-// can handle, and closing twice is none.
+// It belongs to the thread of the loop whose fibers use it: a call that finds fibers of
+// another loop waiting throws UsageError. Source: Go's channels and trio's memory channels;
+// unlike Go, a send on a closed channel is an error the caller can handle, and closing
+// twice is none.
 #pragma once
 
 #include <cstddef>
@@ -59,7 +60,7 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   // Closes it, and drops what it holds. Fibers that wait end as close() ends them.
-  ~Channel() { close(); }
+  ~Channel() { end_waits(); }
 
   // Sends one value.
   //
@@ -98,7 +99,7 @@ class Channel {
   // tells from the end.
   //
   // Context: loop thread
-  std::optional<T> try_receive() noexcept {
+  std::optional<T> try_receive() {
     std::optional<T> value;
     take(value);
     return value;
@@ -108,10 +109,11 @@ class Channel {
   // get what was sent before, then nullopt. Closing again does nothing.
   //
   // Context: loop thread
-  void close() noexcept {
+  void close() {
+    receivers_.check_loop("channel close");
+    senders_.check_loop("channel close");
     is_closed_ = true;
-    receivers_.serve_all(Waiter::State::kClosed);
-    senders_.serve_all(Waiter::State::kClosed);
+    end_waits();
   }
 
   bool is_closed() const noexcept { return is_closed_; }
@@ -139,6 +141,7 @@ class Channel {
   // False when it would have to wait. Somebody who receives tells that it is open.
   bool put(T& value) {
     if (receivers_.is_empty()) return store(value);
+    receivers_.check_loop("channel send");
     Waiter& receiver = receivers_.pop();
     static_cast<std::optional<T>*>(receiver.value)->emplace(std::move(value));
     detail::serve(receiver, Waiter::State::kServed);
@@ -153,7 +156,8 @@ class Channel {
   }
 
   // False when it would have to wait, or is drained.
-  bool take(std::optional<T>& into) noexcept {
+  bool take(std::optional<T>& into) {
+    senders_.check_loop("channel receive");
     const bool is_buffered = !buffer_.is_empty();
     if (is_buffered) buffer_.pop_into(into);
     if (senders_.is_empty()) return is_buffered;
@@ -169,21 +173,20 @@ class Channel {
     detail::serve(sender, Waiter::State::kServed);
   }
 
-  void pull(std::optional<T>& into) {
-    detail::Fiber& self = detail::fiber_that_may_wait("channel receive");
-    if (!take(into) && !is_closed_) wait_to_receive(self, into);
+  void end_waits() noexcept {
+    receivers_.serve_all(Waiter::State::kClosed);
+    senders_.serve_all(Waiter::State::kClosed);
   }
 
-  // Apart from what does not wait, which stays small enough to be inlined.
-  [[gnu::noinline]] void wait_to_send(detail::Fiber& self, T& value) {
-    detail::SoleWait wait(self, "channel send", &value);
-    wait.wait_in(senders_);
-    if (wait.state == Waiter::State::kClosed) [[unlikely]]
-      detail::raise_closed("channel send");
+  void pull(std::optional<T>& into) {
+    detail::Fiber& self = detail::fiber_that_may_wait("channel receive");
+    if (!take(into) && !is_closed_) detail::wait_in(receivers_, self, "channel receive", &into);
   }
-  [[gnu::noinline]] void wait_to_receive(detail::Fiber& self, std::optional<T>& into) {
-    detail::SoleWait wait(self, "channel receive", &into);
-    wait.wait_in(receivers_);
+  void wait_to_send(detail::Fiber& self, T& value) {
+    if (detail::wait_in(senders_, self, "channel send", &value) == Waiter::State::kClosed)
+        [[unlikely]] {
+      detail::raise_closed("channel send");
+    }
   }
 
   detail::Ring<T> buffer_;

@@ -2,25 +2,6 @@
 #include <weft/runtime/detail/select_case.h>
 
 namespace weft::detail {
-namespace {
-
-// A wait in several lists.
-struct SelectWait : Wait {
-  void give_up() noexcept {
-    for (Waiter& waiter : waiters) waiter.give_up();
-  }
-  static void leave(Wait& wait) {
-    auto& select = static_cast<SelectWait&>(wait);
-    select.give_up();
-    select.is_over = true;
-    wake(select.self);
-  }
-
-  Fiber& self;
-  std::span<Waiter> waiters;
-};
-
-}  // namespace
 
 std::size_t pick_one(std::uint64_t ready) noexcept {
   EventLoop* const loop = EventLoop::current_or_null();
@@ -31,18 +12,33 @@ std::size_t pick_one(std::uint64_t ready) noexcept {
   return static_cast<std::size_t>(std::countr_zero(ready));
 }
 
-std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitList* const> lists) {
-  SelectWait wait{Wait("select", &SelectWait::leave), self, waiters};
+SelectWait::SelectWait(Fiber& self, std::span<Waiter> waiters, WaitList* const* lists)
+    : Wait("select", &leave), self_(self), waiters_(waiters) {
+  for (std::size_t i = 0; i < waiters.size(); ++i) lists[i]->check_loop("select");
+  self.wait = this;  // who serves a waiter ends this wait, also before the fiber parks
   for (std::size_t i = 0; i < waiters.size(); ++i) {
     waiters[i].sibling = &waiters[(i + 1) % waiters.size()];
     lists[i]->push(waiters[i]);
   }
-  park(self, wait);
-  for (std::size_t i = 0; i < waiters.size(); ++i) {
-    if (waiters[i].is_served()) return i;
+}
+
+std::size_t SelectWait::wait() {
+  if (!is_over) {
+    if (is_cancel_due(self_)) raise_cancelled(self_);  // by a hook, while a case was armed
+    park(self_, *this);
   }
-  wait.give_up();  // a wait that was ended by force is still in its lists
-  raise_unserved(wait);
+  for (std::size_t i = 0; i < waiters_.size(); ++i) {
+    if (waiters_[i].is_served()) return i;
+  }
+  give_up();  // a wait that was ended by force is still in its lists
+  raise_unserved(*this);
+}
+
+void SelectWait::leave(Wait& wait) {
+  auto& select = static_cast<SelectWait&>(wait);
+  select.give_up();
+  select.is_over = true;
+  wake(select.self_);
 }
 
 }  // namespace weft::detail

@@ -118,7 +118,7 @@ class EventLoop {
   // Fibers.
   void make_ready(Runnable& item) noexcept {
     ready_.push(item);
-    if (depth_ == 0 && runtime_thread.fiber == nullptr) [[unlikely]]
+    if (runtime_thread.fiber == nullptr && depth_ == 0) [[unlikely]]
       wake_up();
   }
   void leave(Fiber& self) noexcept;  // leave.h

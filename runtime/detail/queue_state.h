@@ -84,8 +84,7 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
     }
     const auto held = this->shared_from_this();  // the Queue may go while this waits
     const Loop::KeepAlive keep = keep_alive();
-    SoleWait wait(self, "queue pop", &into);
-    wait.wait_in(consumers_);
+    wait_in(consumers_, self, "queue pop", &into);
   }
   std::optional<T> try_pop() {
     std::optional<T> value;

@@ -4,9 +4,9 @@
 //
 //   is_ready()  whether it could be taken now; takes nothing
 //   take()      takes it, now that it is ready
-//   arm()       starts what makes it ready later; before any case is in its list
 //   list()      where to wait; whoever serves a waiter in there has taken the case
 //   place()     what that waiter's value points to
+//   arm()       starts what makes it ready later; hooks may run, and do anything
 //   disarm()    ends what arm() started; also when it was not taken
 //   finish(how) runs the callback of the case that was taken
 //
@@ -50,7 +50,7 @@ struct ChannelAccess {
     at.put(value);
   }
   template <typename T>
-  static void take(Channel<T>& at, std::optional<T>& into) noexcept {
+  static void take(Channel<T>& at, std::optional<T>& into) {
     at.take(into);
   }
   template <typename T>
@@ -84,7 +84,7 @@ class [[nodiscard]] ReceiveCase : Unmovable {
   ReceiveCase(Channel<T>& channel, F&& fn) : channel_(channel), fn_(std::move(fn)) {}
 
   bool is_ready() const noexcept { return ChannelAccess::can_receive(channel_); }
-  void take() noexcept { ChannelAccess::take(channel_, value_); }
+  void take() { ChannelAccess::take(channel_, value_); }
   void arm() noexcept {}
   WaitList& list() noexcept { return ChannelAccess::receivers(channel_); }
   void* place() noexcept { return &value_; }
@@ -223,8 +223,28 @@ concept SelectCase = requires(C& one, const C& seen) {
 // The index of a bit that is set, each as likely as another.
 std::size_t pick_one(std::uint64_t ready) noexcept;
 
-// Waits in every list until one waiter is served; returns its index.
-std::size_t wait_for_one(Fiber& self, std::span<Waiter> waiters, std::span<WaitList* const> lists);
+// A wait in several lists, from its making on.
+class SelectWait : Wait {
+ public:
+  // As many lists as waiters.
+  // Errors: UsageError when fibers of another loop wait in one.
+  SelectWait(Fiber& self, std::span<Waiter> waiters, WaitList* const* lists);
+  SelectWait(const SelectWait&) = delete;
+  SelectWait& operator=(const SelectWait&) = delete;
+  ~SelectWait() { give_up(); }
+
+  // Waits until one waiter is served; returns its index.
+  std::size_t wait();
+
+ private:
+  static void leave(Wait& wait);
+  void give_up() noexcept {
+    for (Waiter& waiter : waiters_) waiter.give_up();
+  }
+
+  Fiber& self_;
+  std::span<Waiter> waiters_;
+};
 
 // Returns how many cases there are when none is ready.
 template <typename... Cases>
@@ -254,14 +274,12 @@ Chosen wait_for_case(Fiber& self, Cases&... cases) {
       std::apply([](Cases&... each) { (each.disarm(), ...); }, all);
     }
   } const disarm{{cases...}};
-  (cases.arm(), ...);
-  // A hook that saw a timer begin may have made a case ready.
-  if (const std::size_t chosen = poll_cases(cases...); chosen < sizeof...(cases)) {
-    return {chosen, Waiter::State::kServed};
-  }
   Waiter waiters[] = {Waiter(self, cases.place())...};
   WaitList* const lists[] = {&cases.list()...};
-  const std::size_t chosen = wait_for_one(self, waiters, lists);
+  SelectWait wait(self, waiters, lists);
+  // Last: a hook that sees a timer begin may serve a waiter, or destroy what it waits at.
+  (cases.arm(), ...);
+  const std::size_t chosen = wait.wait();
   return {chosen, waiters[chosen].state};
 }
 

@@ -56,6 +56,8 @@ struct Waiter : WaiterLink {
   State state = State::kLinked;
 };
 
+[[noreturn]] void raise_not_their_loop(const char* what);
+
 // Ends the wait of `waiter`, which somebody took out of its list.
 void serve(Waiter& waiter, Waiter::State how) noexcept;
 
@@ -66,6 +68,12 @@ class WaitList {
   WaitList& operator=(const WaitList&) = delete;
 
   bool is_empty() const noexcept { return ends_.next == &ends_; }
+  // Errors: UsageError, which names `what`, when fibers of another loop wait here: all are
+  //         one loop's, so the first stands for them.
+  void check_loop(const char* what) const {
+    if (!is_empty() && first().self->loop != runtime_thread.loop) [[unlikely]]
+      raise_not_their_loop(what);
+  }
   void push(Waiter& waiter) noexcept {
     waiter.next = &ends_;
     waiter.previous = ends_.previous;
@@ -74,9 +82,9 @@ class WaitList {
   }
   // Of a list that is not empty; to be served by the caller.
   Waiter& pop() noexcept {
-    auto& first = static_cast<Waiter&>(*ends_.next);
-    first.unlink();
-    return first;
+    Waiter& popped = first();
+    popped.unlink();
+    return popped;
   }
   // Serves all, in order.
   void serve_all(Waiter::State how) noexcept {
@@ -86,26 +94,14 @@ class WaitList {
   std::size_t size() const noexcept;
 
  private:
+  Waiter& first() const noexcept { return static_cast<Waiter&>(*ends_.next); }
+
   WaiterLink ends_;  // the first and the last; itself when empty
 };
 
-// The wait of a fiber in one list.
-struct SoleWait : Wait, Waiter {
-  SoleWait(Fiber& fiber, const char* waits_for, void* at) noexcept
-      : Wait(waits_for, &leave), Waiter(fiber, at) {}
-
-  // Waits in `list` until it is served.
-  void wait_in(WaitList& list) {
-    list.push(*this);
-    park(*self, *this);
-    if (!is_served()) [[unlikely]]
-      leave_unserved();
-  }
-
- private:
-  static void leave(Wait& wait);
-  [[noreturn]] void leave_unserved();
-};
+// The running fiber, `self`, waits in `list` until it is served. Returns how.
+// Errors: Cancelled, and as raise_unserved(); UsageError for fibers of another loop.
+Waiter::State wait_in(WaitList& list, Fiber& self, const char* what, void* at);
 
 // Throws std::errc::broken_pipe, as a stream does whose other end is gone.
 [[noreturn]] void raise_closed(const char* what);

@@ -440,6 +440,47 @@ TEST_CASE("a case that a hook makes ready while a timer begins is taken") {
   CHECK(taken == "heard 1");
 }
 
+TEST_CASE("a hook may destroy a channel while a timer of the select begins") {
+  std::string taken;
+
+  test::run([&] {
+    auto channel = std::make_unique<Channel<int>>(0);
+    Channel<int> other(0);
+    AsyncHook hook =
+        create_hook({.init = [&](AsyncId, std::string_view type, AsyncId, AsyncResource&) {
+          if (type == "Timeout") channel.reset();
+        }});
+    hook.enable();
+    taken = select(hear(other, "other"), hear(*channel, "heard"), timeout(1h));
+    hook.disable();
+    CHECK(other.statistics().waiting_receivers == 0);
+  });
+
+  CHECK(taken == "heard none");
+}
+
+TEST_CASE("a hook may cancel the fiber while a timer of its select begins") {
+  std::string ended;
+
+  test::run([&] {
+    Channel<int> channel(0);
+    std::optional<Task<void>> task;
+    AsyncHook hook =
+        create_hook({.init = [&](AsyncId, std::string_view type, AsyncId, AsyncResource&) {
+          if (type == "Timeout") task->cancel();
+        }});
+    task = spawn([&] {
+      hook.enable();
+      ended = outcome_of_transfer([&] { select(hear(channel, "heard"), timeout(1h)); });
+      hook.disable();
+    });
+    task->join();
+    CHECK(channel.statistics().waiting_receivers == 0);
+  });
+
+  CHECK(ended == "cancelled");
+}
+
 TEST_CASE("the end of the run ends a select that cannot be cancelled") {
   Channel<int> channel(0);
   Trace trace;
