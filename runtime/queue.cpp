@@ -14,6 +14,14 @@ void post_if_alive(const Loop& loop, UniqueFunction<void()> fn) {
   }
 }
 
+RemoteWait::RemoteWait() noexcept {
+  runtime_thread.loop->remote()->begin_wait();
+}
+
+RemoteWait::~RemoteWait() {
+  runtime_thread.loop->remote()->end_wait();
+}
+
 void check_may_block(const char* what) {
   if (EventLoop::current_or_null() == nullptr) return;
   throw UsageError(std::string(what) +
@@ -23,6 +31,17 @@ void check_may_block(const char* what) {
 
 void check_queue_capacity(std::size_t capacity) {
   if (capacity == 0) throw UsageError("Queue: a queue needs room for one value at least");
+}
+
+void raise_not_queues_loop(const char* what) {
+  EventLoop::current(what);
+  throw UsageError(std::string(what) +
+                   ": this queue belongs to another loop; take from it on that loop's thread");
+}
+
+void raise_no_producer(const char* what) {
+  throw UsageError(std::string(what) +
+                   ": this producer was moved from; use the one it was moved to");
 }
 
 }  // namespace weft::detail

@@ -62,6 +62,8 @@ class Queue {
   // Suspends: while nothing is there.
   // Order:    fibers are served in the order they came, and the values of one producer
   //           come in the order pushed.
+  // Errors:   operation_canceled when the loop is stopped while this waits in a shield;
+  //           UsageError on another loop.
   // Cancel:   nothing has been taken.
   std::optional<T> pop() {
     std::optional<T> value;
@@ -92,11 +94,12 @@ class Queue {
 };
 
 // A handle of the pushing end. Copies are producers too. Each may be used by one thread
-// at a time, on any thread, and may outlive the queue and its loop.
+// at a time, on any thread, and may outlive the queue and its loop. One that was moved from
+// may only be dropped or assigned to: anything else throws UsageError.
 template <typename T>
 class Queue<T>::Producer {
  public:
-  Producer(const Producer& other) : Producer(other.state_) {}
+  Producer(const Producer& other) : Producer(other.held("queue producer")) {}
   Producer(Producer&& other) noexcept = default;
   Producer& operator=(Producer other) noexcept {
     state_.swap(other.state_);
@@ -114,7 +117,7 @@ class Queue<T>::Producer {
   //          UsageError on a thread that runs a loop, which would stand still.
   void push(T&& value) {
     detail::check_may_block("queue push");
-    state_->push(value);
+    held("queue push")->push(value);
   }
   void push(const T& value) { push(T(value)); }
 
@@ -122,20 +125,25 @@ class Queue<T>::Producer {
   //
   // Context: any thread
   // Errors:  broken_pipe when the queue is closed or gone.
-  bool try_push(T&& value) { return state_->try_push(value); }
+  bool try_push(T&& value) { return held("queue try_push")->try_push(value); }
   bool try_push(const T& value) { return try_push(T(value)); }
 
   // Context: any thread
-  void close() { state_->close(); }
-  bool is_closed() const { return state_->is_closed(); }
+  void close() { held("queue close")->close(); }
+  bool is_closed() const { return held("queue is_closed")->is_closed(); }
 
  private:
   friend class Queue;
-  explicit Producer(std::shared_ptr<detail::QueueState<T>> state) : state_(std::move(state)) {
-    state_->add_producer();
+  using State = std::shared_ptr<detail::QueueState<T>>;
+  explicit Producer(State state) : state_(std::move(state)) { state_->add_producer(); }
+
+  const State& held(const char* what) const {
+    if (state_ == nullptr) [[unlikely]]
+      detail::raise_no_producer(what);
+    return state_;
   }
 
-  std::shared_ptr<detail::QueueState<T>> state_;  // null: moved from
+  State state_;  // null: moved from
 };
 
 }  // namespace weft

@@ -95,6 +95,9 @@ inline constexpr int kLoopNumberShift = 48;
 inline bool are_of_one_loop(AsyncId a, AsyncId b) noexcept {
   return (a ^ b) >> kLoopNumberShift == 0;
 }
+inline bool is_of_running_loop(AsyncId id) noexcept {
+  return are_of_one_loop(id, thread_state.last_async_id);
+}
 
 // Draws ids of a loop of its own while it lives.
 class IdSource {

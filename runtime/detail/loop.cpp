@@ -452,6 +452,7 @@ void EventLoop::stop(std::exception_ptr error) noexcept {
   close_all_handles();
   timers_.clear_all();
   immediates_.clear_all();
+  remote_->stop_waits();
 }
 
 void EventLoop::close_all_handles() noexcept {

@@ -34,11 +34,23 @@ struct QueueStatistics {
 
 namespace detail {
 
+// While one lives, on the loop's thread, a fiber waits for what other threads may bring.
+// That keeps the loop alive, until it is stopped: then nobody need come any more.
+class RemoteWait {
+ public:
+  RemoteWait() noexcept;
+  RemoteWait(const RemoteWait&) = delete;
+  RemoteWait& operator=(const RemoteWait&) = delete;
+  ~RemoteWait();
+};
+
 // Posts `fn`; does nothing when the loop has ended, for then nobody waits.
 void post_if_alive(const Loop& loop, UniqueFunction<void()> fn);
 // Misuses. The first throws when this thread runs a loop.
 void check_may_block(const char* what);
 void check_queue_capacity(std::size_t capacity);
+[[noreturn]] void raise_not_queues_loop(const char* what);
+[[noreturn]] void raise_no_producer(const char* what);
 
 template <typename T>
 class QueueState : public std::enable_shared_from_this<QueueState<T>> {
@@ -77,28 +89,32 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
 
   void pull(std::optional<T>& into) {
     Fiber& self = fiber_that_may_wait("queue pop");
+    check_loop("queue pop");
     if (consumers_.is_empty()) {
       const Fetched fetched = fetch(true);
       if (fetched == Fetched::kSome) return batch_.pop_into(into);
       if (fetched == Fetched::kDrained) return;
     }
     const auto held = this->shared_from_this();  // the Queue may go while this waits
-    const Loop::KeepAlive keep = keep_alive();
+    const RemoteWait keeps_loop_alive;
     wait_in(consumers_, self, "queue pop", &into);
   }
   std::optional<T> try_pop() {
+    check_loop("queue try_pop");
     std::optional<T> value;
     if (consumers_.is_empty() && fetch(false) == Fetched::kSome) batch_.pop_into(value);
     return value;
   }
 
   // For select: whether pop() would not wait. If it would, producers wake the loop.
-  bool can_pop() { return consumers_.is_empty() && fetch(true) != Fetched::kNothing; }
+  bool can_pop() {
+    check_loop("select");
+    return consumers_.is_empty() && fetch(true) != Fetched::kNothing;
+  }
   void pop_now(std::optional<T>& into) noexcept {
     if (!batch_.is_empty()) batch_.pop_into(into);
   }
   WaitList& consumers() noexcept { return consumers_; }
-  Loop::KeepAlive keep_alive() const { return loop_.keep_alive(); }
 
   // The Queue goes: nobody takes what is there, nor what would come.
   void abandon() noexcept {
@@ -120,6 +136,11 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
 
  private:
   enum class Fetched { kSome, kNothing, kDrained };
+
+  void check_loop(const char* what) const {
+    if (!is_of_running_loop(made_under_)) [[unlikely]]
+      raise_not_queues_loop(what);
+  }
 
   bool add(T& value) {
     if (is_closed_) raise_closed("queue push");
@@ -172,6 +193,7 @@ class QueueState : public std::enable_shared_from_this<QueueState<T>> {
   bool is_wake_wanted_ = false;
 
   const Loop loop_;
+  const AsyncId made_under_ = thread_state.last_async_id;  // an id of that loop
   Ring<T> batch_;
   WaitList consumers_;
 };

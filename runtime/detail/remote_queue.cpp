@@ -23,7 +23,7 @@ bool RemoteQueue::add_keeper() {
   if (loop_ == nullptr) return false;
   ++keepers_;
   if (loop_ == EventLoop::current_or_null()) {
-    uv_ref(handle());
+    update_reference();
   } else {
     uv_async_send(&async_);
   }
@@ -34,10 +34,10 @@ void RemoteQueue::remove_keeper() noexcept {
   const std::scoped_lock lock(mutex_);
   --keepers_;
   if (loop_ == nullptr) return;
-  if (loop_ != EventLoop::current_or_null()) {
+  if (loop_ == EventLoop::current_or_null()) {
+    update_reference();
+  } else {
     uv_async_send(&async_);
-  } else if (keepers_ == 0) {
-    uv_unref(handle());
   }
 }
 
@@ -57,6 +57,30 @@ void RemoteQueue::begin_work(Work& work) noexcept {
   loop_->begin_request();
 }
 
+void RemoteQueue::begin_wait() noexcept {
+  const std::scoped_lock lock(mutex_);
+  ++waits_;
+  update_reference();
+}
+
+void RemoteQueue::end_wait() noexcept {
+  const std::scoped_lock lock(mutex_);
+  --waits_;
+  update_reference();
+}
+
+void RemoteQueue::stop_waits() noexcept {
+  const std::scoped_lock lock(mutex_);
+  update_reference();
+}
+
+void RemoteQueue::update_reference() noexcept {
+  if (loop_ == nullptr) return;
+  const bool is_waited_for = waits_ > 0 && !loop_->is_stopping();
+  const bool is_needed = keepers_ > 0 || works_ != nullptr || is_waited_for;
+  is_needed ? uv_ref(handle()) : uv_unref(handle());
+}
+
 int RemoteQueue::open() noexcept {
   return uv_async_init(loop_->uv(), &async_, [](uv_async_t* handle) {
     static_cast<EventLoop*>(handle->data)->remote()->run_posted();
@@ -72,7 +96,7 @@ bool RemoteQueue::run_posted() noexcept {
     loop = loop_;
     posted.swap(posted_);
     works = take_delivered();
-    keepers_ > 0 || works_ != nullptr ? uv_ref(handle()) : uv_unref(handle());
+    update_reference();
   }
   for (Posted& item : posted) {
     AsyncResource resource("POST", {.trigger = item.poster});

@@ -41,6 +41,10 @@ class RemoteQueue {
   // A work is on its way: the loop stays alive, and does not end, until it is delivered.
   void begin_work(Work& work) noexcept;
   const Work* works() const noexcept { return works_; }
+  // The loop also stays alive while a fiber of its own waits for posts, until it is stopped.
+  void begin_wait() noexcept;
+  void end_wait() noexcept;
+  void stop_waits() noexcept;
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
   // Whether anything was posted since the last call.
   bool run_posted() noexcept;
@@ -48,6 +52,8 @@ class RemoteQueue {
   bool try_end() noexcept;
 
  private:
+  // With mutex_ held, on the loop's thread.
+  void update_reference() noexcept;
   Work* take_delivered() noexcept;
   void end_works(Work* first) noexcept;
 
@@ -58,9 +64,10 @@ class RemoteQueue {
   };
 
   std::mutex mutex_;
-  EventLoop* loop_;  // null: ended. Guarded by mutex_, as the two below
+  EventLoop* loop_;  // null: ended. Guarded by mutex_, as the three below
   std::vector<Posted> posted_;
   std::size_t keepers_ = 0;
+  std::size_t waits_ = 0;
   Work* delivered_ = nullptr;  // the first of a list
   Work** delivered_end_ = &delivered_;
   Work* works_ = nullptr;  // on their way; the loop's thread's

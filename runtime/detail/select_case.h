@@ -134,17 +134,17 @@ class [[nodiscard]] PopCase : Unmovable {
 
   bool is_ready() const { return queue_->can_pop(); }
   void take() noexcept { queue_->pop_now(value_); }
-  void arm() { keep_alive_ = queue_->keep_alive(); }
+  void arm() noexcept { keeps_loop_alive_.emplace(); }
   WaitList& list() noexcept { return queue_->consumers(); }
   void* place() noexcept { return &value_; }
-  void disarm() noexcept { keep_alive_.reset(); }
+  void disarm() noexcept { keeps_loop_alive_.reset(); }
   auto finish(Waiter::State) { return std::invoke(fn_, std::move(value_)); }
 
  private:
   std::shared_ptr<QueueState<T>> queue_;  // which may go while this waits
   F fn_;
   std::optional<T> value_;
-  std::optional<Loop::KeepAlive> keep_alive_;
+  std::optional<RemoteWait> keeps_loop_alive_;
 };
 
 template <typename F>

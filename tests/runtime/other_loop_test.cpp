@@ -7,6 +7,7 @@
 #include <weft/ctx/error.h>
 #include <weft/runtime/channel.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/queue.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/select.h>
 #include <weft/runtime/task.h>
@@ -64,6 +65,23 @@ TEST_CASE("where a fiber of one loop waits to send no other loop receives, sends
     CHECK(channel.receive() == 1);
     sender.join();
   });
+}
+
+TEST_CASE("a queue gives its values to its own loop only, also after that has ended") {
+  std::optional<Queue<int>> queue;
+  const auto pops_nothing = [&] {
+    CHECK_THROWS_AS(queue->pop(), UsageError);
+    CHECK_THROWS_AS(queue->try_pop(), UsageError);
+    CHECK_THROWS_AS(select(on_pop(*queue, ignore)), UsageError);
+  };
+
+  test::run([&] {
+    queue.emplace(1);
+    queue->producer().try_push(1);
+    elsewhere(pops_nothing);
+    CHECK_FALSE(queue->statistics().size == 0);
+  });
+  test::run(pops_nothing);
 }
 
 TEST_CASE("a task is joined on its own loop") {

@@ -13,6 +13,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/channel.h>
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
@@ -265,6 +266,48 @@ TEST_CASE("a cancelled pop has taken nothing, also when a value was on its way")
   });
 
   CHECK(trace == Trace{"cancelled", "got 1"});
+}
+
+TEST_CASE("a stop ends those who wait at a queue, also inside a shield") {
+  Trace trace;
+  std::optional<Queue<int>::Producer> to;
+
+  run_for_real([&] {
+    Queue<int> queue(2);
+    to = queue.producer();
+    const auto wait_shielded = [&trace](auto wait) {
+      return spawn(
+          [&trace, wait] { shielded([&] { trace.push_back(outcome_of_transfer(wait)); }); });
+    };
+    auto pops = wait_shielded([&] { queue.pop(); });
+    auto selects = wait_shielded([&] { select(on_pop(queue, [](auto&&) {})); });
+    yield();
+    Loop::current().stop();
+    shielded([&] { CHECK_THROWS_AS(pops.join(), std::system_error); });
+  });
+
+  std::sort(trace.begin(), trace.end());  // the order of their ends is nobody's
+  CHECK(trace == Trace{"queue pop: operation canceled (ECANCELED)",
+                       "select: operation canceled (ECANCELED)"});
+}
+
+TEST_CASE("a producer that was moved from says so, and may be assigned to") {
+  run_for_real([] {
+    Queue<int> queue(1);
+    auto from = queue.producer();
+    auto to = std::move(from);
+    // What is moved from is looked at on purpose.
+    // NOLINTBEGIN(bugprone-use-after-move)
+    CHECK_THROWS_AS(from.try_push(1), UsageError);
+    CHECK_THROWS_AS(from.close(), UsageError);
+    CHECK_THROWS_AS(static_cast<void>(from.is_closed()), UsageError);
+    CHECK_THROWS_AS(static_cast<void>(Queue<int>::Producer{from}), UsageError);
+    std::thread([&from] { CHECK_THROWS_AS(from.push(1), UsageError); }).join();
+    // NOLINTEND(bugprone-use-after-move)
+    from = to;
+    CHECK(from.try_push(1));
+    CHECK(queue.statistics().producers == 2);
+  });
 }
 
 TEST_CASE("a queue keeps the loop alive only while a fiber waits at it") {
