@@ -228,8 +228,10 @@ class Promise {
     own("resolve").fulfil_with();
   }
   // Settles it as `other` is or will be, two microtasks later. It counts as resolved
-  // from here on. Promises that wait for each other in a circle never settle.
-  // Errors: UsageError also for its own future, which Node rejects with a TypeError.
+  // from here on.
+  // Errors: UsageError also for its own future, which Node rejects with a TypeError, and for
+  //         one that waits for this promise. A circle of more than 64 is not seen: its
+  //         promises never settle, nor go.
   // Source: Node `resolve(thenable)`.
   void resolve(const Future<T>& other) {
     detail::follow(own("resolve"), detail::retain(detail::FutureAccess::core(other, "resolve")));

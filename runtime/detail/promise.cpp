@@ -42,9 +42,11 @@ void destroy_chain(PromiseCore& promise) noexcept {
     doomed = core.next;
     // Only after the loop's end: a pending promise has somebody who settles it till then.
     for (Runnable* reaction = core.first; reaction != nullptr;) {
-      let_go(static_cast<PromiseCore*>(std::exchange(reaction, reaction->next)));
+      auto& one = static_cast<PromiseCore&>(*std::exchange(reaction, reaction->next));
+      one.other = nullptr;
+      let_go(&one);
     }
-    let_go(core.other);
+    if (core.owns_other) let_go(core.other);
     let_go(core.type->drop(core));
   }
 }
@@ -82,7 +84,7 @@ void raise_no_loop() {
 }
 
 void make_ready(PromiseCore& reaction, PromiseCore& parent) noexcept {
-  reaction.other = &retain(parent);
+  reaction.own(retain(parent));
   runtime_thread.loop->add_job(reaction);
 }
 
@@ -93,11 +95,7 @@ namespace {
 // A fiber that awaits, among the reactions of what it awaits. Lives on its stack.
 struct PromiseWait : Wait, Runnable {
   PromiseWait(Fiber& fiber, PromiseCore& awaited)
-      : Wait("await", &on_abort),
-        Runnable(true),
-        self(fiber),
-        promise(awaited),
-        link(awaited.end) {
+      : Wait("await", &on_abort), Runnable(true), self(fiber), promise(awaited), link(awaited.end) {
     is_for(promise.resource);
     promise.link(*this);
   }
@@ -203,8 +201,9 @@ void reject(PromiseCore& promise, std::exception_ptr error) noexcept {
 }
 
 void forward(PromiseCore& promise, PromiseCore& from) noexcept {
+  promise.other = nullptr;  // it waits no more
   if (from.state == PromiseCore::State::kRejected) return settle_rejected(promise, from.error);
-  promise.other = &retain(from.other == nullptr ? from : *from.other);
+  promise.own(retain(from.other == nullptr ? from : *from.other));
   fulfil(promise);
 }
 
@@ -226,8 +225,8 @@ namespace {
 // A promise in between, which Node shows: it reacts to one promise and holds another.
 class Between final : public PromiseCore {
  public:
-  Between(const PromiseType& type, std::uint32_t references, PromiseCore& kept) noexcept
-      : PromiseCore(type, references), kept_(&retain(kept)) {}
+  Between(const PromiseType& of, std::uint32_t held, PromiseCore& kept) noexcept
+      : PromiseCore(of, held), kept_(&retain(kept)) {}
 
   // What a promise that follows another puts among the reactions of that: settles the
   // one it holds.
@@ -276,6 +275,7 @@ void follow_now(PromiseCore& promise) {
   try {
     FrameRef frame = capture();
     begin(make_core<Between>(Between::kFollower, 1U, promise), from, std::move(frame));
+    promise.wait_for(from);
   } catch (...) {
     settle_rejected(promise, std::current_exception());
   }
@@ -284,17 +284,35 @@ void follow_now(PromiseCore& promise) {
 
 }  // namespace
 
+namespace {
+
+// How far a circle is looked for. A chain that grows at its end asks each time.
+constexpr int kCircleMax = 64;
+
+void check_may_follow(const PromiseCore& promise, const PromiseCore& from, const char* what) {
+  if (!is_of_this_loop(from)) raise_other_loop(what);
+  const PromiseCore* at = &from;
+  for (int i = 0; i < kCircleMax && at != &promise; ++i) {
+    if (at == nullptr || !at->is_pending()) return;
+    at = at->other;
+  }
+  if (at != &promise) return;
+  throw UsageError(std::string(what) +
+                   ": a promise cannot wait for its own future, nor for one that waits for it");
+}
+
+}  // namespace
+
 void follow(PromiseCore& promise, PromiseCore& from) {
   Held held(from);
   if (promise.is_locked) return;
-  if (!is_of_this_loop(from)) raise_other_loop("resolve");
-  if (&promise == &from) {
-    throw UsageError("resolve: a promise cannot wait for its own future");
-  }
-  ResourceAccess::frame(promise.resource) = capture();
+  check_may_follow(promise, from, "resolve");
+  FrameRef frame = capture();  // may run user code, which may settle it
+  if (promise.is_locked) return;
   promise.is_locked = promise.is_following = true;
-  promise.other = &held.pass_on();
+  promise.own(held.pass_on());
   runtime_thread.loop->add_job(retain(promise));
+  std::swap(ResourceAccess::frame(promise.resource), frame);  // the old one may run user code, too
 }
 
 void follow_after(PromiseCore& promise, PromiseCore* first, PromiseCore& kept) {
@@ -304,7 +322,7 @@ void follow_after(PromiseCore& promise, PromiseCore* first, PromiseCore& kept) {
     nothing.fulfil_with();
   }
   const Held held(*first);
-  if (!is_of_this_loop(*held)) raise_other_loop("finally");
+  check_may_follow(promise, *held, "finally");
   FrameRef frame = capture();
   auto& restoring = make_core<Between>(Between::kRestoring, 2U, kept);
   begin(restoring, *held, std::move(frame));

@@ -15,6 +15,8 @@
 // 4. References are not atomic: a promise belongs to the thread of its loop.
 // 5. A value lies in the promise that was given it; a promise that takes over the
 //    outcome of another refers to that one (`other`), always to where it lies.
+// 6. None waits for itself: what a promise is to follow is asked, along `other`, what it
+//    waits for in turn, 64 steps far. A circle never settles and holds itself for ever.
 //
 // Source: V8's promises as Node's hooks show them, event by event.
 #pragma once
@@ -63,6 +65,14 @@ class PromiseCore : public Job {
 
   bool is_pending() const noexcept { return state == State::kPending; }
   bool has_reactions() const noexcept { return first != nullptr; }
+  void own(PromiseCore& that) noexcept {
+    other = &that;
+    owns_other = true;
+  }
+  void wait_for(PromiseCore& that) noexcept {
+    other = &that;
+    owns_other = false;
+  }
   void link(Runnable& reaction) noexcept {
     reaction.next = nullptr;
     *end = &reaction;
@@ -75,11 +85,12 @@ class PromiseCore : public Job {
   bool is_following = false;  // its next job begins to follow `other`
   bool is_handled = false;    // somebody reacts or has looked: a rejection is nobody else's matter
   bool is_taken = false;      // the value was moved out, which only happens to one without copies
+  bool owns_other = false;    // `other` counts as a reference
   const PromiseType* type;
   Runnable* first = nullptr;  // reactions: cores, and the nodes of fibers that await
   Runnable** end = &first;
-  // An own reference: to what it reacts to or is to follow, while its job is ready;
-  // once settled, to the promise that holds its value. Null: none, or itself.
+  // While pending, what it reacts to or follows: an own reference while its job is ready.
+  // Once settled, the promise that holds its value: an own reference. Null: none, or itself.
   PromiseCore* other = nullptr;
   std::exception_ptr error;  // when rejected
   // Its frame is that of its next job: of the then() that made it, or of the resolve
@@ -114,7 +125,7 @@ inline void release(PromiseCore& promise) noexcept {
 // --- life ---
 
 inline bool is_of_this_loop(const PromiseCore& promise) noexcept {
-  return are_of_one_loop(promise.resource.async_id(), thread_state.last_async_id);
+  return is_of_running_loop(promise.resource.async_id());
 }
 [[noreturn]] void raise_no_loop();
 [[noreturn]] void raise_other_loop(const char* what);
@@ -136,7 +147,9 @@ inline void begin(PromiseCore& reaction, PromiseCore& parent, FrameRef frame) {
   ResourceAccess::begin(reaction.resource, ++thread_state.last_async_id, parent.resource.async_id(),
                         std::move(frame));
   parent.is_handled = true;
-  parent.is_pending() ? parent.link(reaction) : make_ready(reaction, parent);
+  if (!parent.is_pending()) return make_ready(reaction, parent);
+  reaction.wait_for(parent);
+  parent.link(reaction);
 }
 
 // --- settling; each ignores a promise that is locked, unless it says otherwise ---
@@ -147,6 +160,7 @@ void reject(PromiseCore& promise, std::exception_ptr error) noexcept;
 // Settles a locked promise as `from` is.
 void forward(PromiseCore& promise, PromiseCore& from) noexcept;
 // Makes it settle as `from` does, later. Takes over the reference.
+// Errors: UsageError when `from` waits for `promise`, or is another loop's.
 void follow(PromiseCore& promise, PromiseCore& from);
 // As finally: makes it settle as `kept` did once `first` is fulfilled, or as `first` does
 // when that fails. Takes over the reference to `first`; null: there is nothing to wait for.

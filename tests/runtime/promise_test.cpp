@@ -220,7 +220,62 @@ TEST_CASE("waiting for itself is an error") {
     own.reset();
   });
 
-  CHECK(trace == Trace{"resolve: a promise cannot wait for its own future (weft::UsageError)"});
+  CHECK(trace == Trace{"resolve: a promise cannot wait for its own future, nor for one that waits "
+                       "for it (weft::UsageError)"});
+}
+
+TEST_CASE("promises that would wait for each other in a circle are an error") {
+  test::run([] {
+    Promise<int> first;
+    Promise<int> second;
+    Promise<int> third;
+    first.resolve(second.future());
+    CHECK_THROWS_AS(second.resolve(first.future()), UsageError);
+    yield();  // it follows
+    CHECK_THROWS_AS(second.resolve(first.future()), UsageError);
+
+    second.resolve(third.future().then([](int value) { return value + 1; }));
+    CHECK_THROWS_AS(third.resolve(first.future().then([](int value) { return value; })),
+                    UsageError);
+    third.resolve(1);
+    CHECK(first.future().await() == 2);
+  });
+}
+
+TEST_CASE("a finally cannot wait for what waits for it") {
+  Trace trace;
+
+  test::run([&] {
+    Promise<int> promise;
+    std::optional<Future<int>> last;
+    last =
+        promise.future().finally([&last] { return *last; }).then([](int value) { return value; });
+    promise.resolve(1);
+    last->catch_error([&](const std::exception_ptr& error) { return note_error(trace)(error), 0; });
+    yield();
+    last.reset();
+  });
+
+  CHECK(trace == Trace{"finally: a promise cannot wait for its own future, nor for one that waits "
+                       "for it (weft::UsageError)"});
+}
+
+TEST_CASE("a promise that is settled while it captures its context follows nobody") {
+  int value = 0;
+
+  test::run([&] {
+    Promise<int> promise;
+    Promise<int> other;
+    const AsyncLocal<int> forks({.fork = [&promise](const int& parent) {
+      promise.resolve(1);
+      return parent;
+    }});
+    forks.run(0, [&] { promise.resolve(other.future()); });
+    other.resolve(2);
+    value = promise.future().await();
+  });
+
+  CHECK(value == 1);
 }
 
 TEST_CASE("a reaction runs in the context of its then, whatever it changes stays inside") {
