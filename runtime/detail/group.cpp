@@ -61,13 +61,20 @@ void Group::raise_rest(bool body_was_cancelled) {
   }
 }
 
+namespace {
+
+[[noreturn, gnu::noinline]] void raise_group_closed() {
+  throw UsageError("TaskGroup::spawn: the group has closed; its body and all its tasks have ended");
+}
+
+}  // namespace
+
 GroupContext::GroupContext(Group& group) {
-  if (group.is_closed()) {
-    throw UsageError(
-        "TaskGroup::spawn: the group has closed; its body and all its tasks have ended");
-  }
+  if (group.is_closed()) [[unlikely]]
+    raise_group_closed();
+  if (group.is_context()) [[likely]]
+    return;
   ScopeView* const view = group.scope().view;
-  if (view == current_view()) return;
   view->retain();
   context_.emplace(scope_local(), view);
 }

@@ -37,10 +37,13 @@ class Group {
   void raise_rest(bool body_was_cancelled);
 
   Scope& scope() noexcept { return scope_; }
+  // Whether the running stack's context is the one inside the group.
+  bool is_context() const noexcept { return current_view(local_) == scope_.view; }
   Fiber* first_member() const noexcept { return first_; }
 
  private:
   Scope& scope_;
+  const LocalId local_ = scope_local();
   Fiber* first_ = nullptr;
   Fiber* last_ = nullptr;
   Wait* waiting_ = nullptr;  // the owner's, while it waits for the members

@@ -234,6 +234,7 @@ void EventLoop::wake_up() noexcept {
 }
 
 void EventLoop::update_idle() noexcept {
+  timers_.update_reference();
   if (has_work_left()) {
     wake_up();
   } else {

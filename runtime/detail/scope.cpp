@@ -166,10 +166,8 @@ Scope& prepare(Scope& scope, const char* what) {
 }
 
 void arm(Scope& scope) noexcept {
-  EventLoop& loop = *scope.owner->loop;
   if (scope.deadline == kNoDeadline || scope.cancel_called) return;
-  if (scope.deadline <= loop.timers().now()) return deadline_passed(scope);
-  loop.timers().arm_deadline(scope, scope.deadline);
+  if (!scope.owner->loop->timers().arm_deadline(scope, scope.deadline)) deadline_passed(scope);
 }
 
 void disarm(Scope& scope) noexcept {
@@ -182,13 +180,6 @@ void disarm(Scope& scope) noexcept {
 LocalId scope_local() noexcept {
   static const LocalId id = acquire_local();
   return id;
-}
-
-ScopeView* current_view() noexcept {
-  const Execution* const execution = thread_state.execution;
-  if (execution == nullptr || execution->frame == nullptr) return nullptr;
-  const Frame::Entry* const entry = execution->frame->find(scope_local());
-  return entry == nullptr ? nullptr : static_cast<ScopeView*>(entry->value);
 }
 
 void cancel(Scope& scope, std::string_view reason) noexcept {
@@ -250,11 +241,6 @@ ScopeEntry::~ScopeEntry() {
   scope_.owner = nullptr;
   if (self.attention != 0 || scope_.is_shielded) [[unlikely]]
     refresh(self);
-}
-
-void begin_below(Scope& scope, Fiber& fiber) noexcept {
-  fiber.scope = &scope;
-  if (scope.view->is_cancelled()) fiber.attention |= Fiber::kCancelRequested;
 }
 
 void cancel(Fiber& fiber) noexcept {

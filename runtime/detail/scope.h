@@ -64,8 +64,17 @@ class ScopeView final : public Value {
 
 // The context's local whose values are ScopeViews.
 LocalId scope_local() noexcept;
-// The view in the running stack's context; null outside of every scope.
-ScopeView* current_view() noexcept;
+// The view in the running stack's context; null outside of every scope. `local` is
+// scope_local(), for those who ask often.
+inline ScopeView* current_view(LocalId local) noexcept {
+  const Execution* const execution = thread_state.execution;
+  if (execution == nullptr || execution->frame == nullptr) return nullptr;
+  const Frame::Entry* const entry = execution->frame->find(local);
+  return entry == nullptr ? nullptr : static_cast<ScopeView*>(entry->value);
+}
+inline ScopeView* current_view() noexcept {
+  return current_view(scope_local());
+}
 
 // Its node is armed for the deadline while the scope is entered.
 struct Scope : TimerWheel::Node {
@@ -117,7 +126,11 @@ class ScopeEntry {
 };
 
 // `fiber`, which is new, begins below `scope`.
-void begin_below(Scope& scope, Fiber& fiber) noexcept;
+inline void begin_below(Scope& scope, Fiber& fiber) noexcept {
+  fiber.scope = &scope;
+  if (scope.view->is_cancelled()) [[unlikely]]
+    fiber.attention |= Fiber::kCancelRequested;
+}
 
 // The deadline that counts for the running code; kNoDeadline: none.
 ScopeClock::time_point effective_deadline() noexcept;

@@ -29,16 +29,26 @@ void Timers::update_now() noexcept {
   if (!is_virtual_) uv_update_time(loop_.uv());
 }
 
-void Timers::count_reference(bool added) noexcept {
-  if (added) {
-    if (referenced_++ == 0) uv_ref(handle());
-  } else {
-    if (--referenced_ == 0) uv_unref(handle());
+inline void Timers::count_reference(bool added) noexcept {
+  if (!added) {
+    --referenced_;  // see update_reference()
+  } else if (referenced_++ == 0 && !keeps_loop_alive_) {
+    keeps_loop_alive_ = true;
+    uv_ref(handle());
   }
 }
 
-void Timers::arm_uv(std::uint64_t event_ms) noexcept {
-  if (is_virtual_ || event_ms >= armed_for_ms_) return;
+void Timers::update_reference() noexcept {
+  if (!keeps_loop_alive_ || referenced_ > 0) return;
+  keeps_loop_alive_ = false;
+  uv_unref(handle());
+}
+
+inline void Timers::arm_uv(std::uint64_t event_ms) noexcept {
+  if (event_ms < armed_for_ms_ && !is_virtual_) start_uv(event_ms);
+}
+
+void Timers::start_uv(std::uint64_t event_ms) noexcept {
   armed_for_ms_ = event_ms;
   const std::uint64_t now = now_ms();
   uv_timer_start(
@@ -122,12 +132,15 @@ void Timers::run_due() noexcept {
   arm_uv(wheel_.next_event_ms());
 }
 
-void Timers::arm_deadline(TimerWheel::Node& node,
+bool Timers::arm_deadline(TimerWheel::Node& node,
                           std::chrono::steady_clock::time_point deadline) noexcept {
+  if (deadline <= began_) return false;
   const auto after = std::chrono::ceil<std::chrono::milliseconds>(deadline - began_).count();
-  wheel_.arm(node, static_cast<std::uint64_t>(std::max<std::int64_t>(after, 0)));
+  if (after <= static_cast<std::int64_t>(now_ms())) return false;
+  wheel_.arm(node, static_cast<std::uint64_t>(after));
   count_reference(true);
   arm_uv(node.deadline_ms());
+  return true;
 }
 
 void Timers::disarm_deadline(TimerWheel::Node& node) noexcept {

@@ -63,7 +63,8 @@ class Timers {
   void set_referenced(Timer& timer, bool referenced) noexcept;
 
   // The deadline of a cancel scope: keeps the loop alive and ends in deadline_passed().
-  void arm_deadline(TimerWheel::Node& node,
+  // False, and nothing is armed, when it has passed.
+  bool arm_deadline(TimerWheel::Node& node,
                     std::chrono::steady_clock::time_point deadline) noexcept;
   void disarm_deadline(TimerWheel::Node& node) noexcept;
 
@@ -72,6 +73,9 @@ class Timers {
   // The time by which run_due() has work; TimerWheel::kNever when no timer is armed.
   std::uint64_t next_event_ms() const noexcept { return wheel_.next_event_ms(); }
   bool has_referenced() const noexcept { return referenced_ > 0; }
+  // Lets go of libuv's loop when no timer is left that keeps it alive: once a turn, because
+  // timers come and go.
+  void update_reference() noexcept;
   bool is_empty() const noexcept { return wheel_.is_empty(); }
   // Calls `visit` with each armed timer, in no order.
   template <typename Visitor>
@@ -97,6 +101,7 @@ class Timers {
   void fired(Timer& timer) noexcept;
   void count_reference(bool added) noexcept;
   void arm_uv(std::uint64_t event_ms) noexcept;
+  void start_uv(std::uint64_t event_ms) noexcept;
   void disarm(Timer& timer) noexcept;
 
   EventLoop& loop_;
@@ -108,6 +113,7 @@ class Timers {
   std::uint64_t virtual_now_ms_ = 0;
   std::size_t referenced_ = 0;
   bool is_virtual_ = false;
+  bool keeps_loop_alive_ = false;  // the handle is referenced
 };
 
 }  // namespace weft::detail
