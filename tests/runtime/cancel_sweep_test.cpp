@@ -29,8 +29,8 @@
 namespace weft {
 namespace {
 
-using test::cancel_sweep;
 using test::outcome;
+using test::sweep_and_shuffle;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/cancel_sweep");
@@ -44,17 +44,8 @@ void ignore_errors(F&& fn) {
   }
 }
 
-// Sweeps and requires that every point of one mode, at the least, cut the scenario.
-template <typename Scenario>
-void sweep(Scenario scenario, int points_min) {
-  int cuts = 0;
-  const int points = cancel_sweep(scenario, cuts);
-  CHECK(points >= points_min);
-  CHECK(cuts >= points);
-}
-
 TEST_CASE("sleeps and yields can be cancelled anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         sleep_for(2ms);
         auto other = spawn([] { yield(); });
@@ -68,7 +59,7 @@ TEST_CASE("sleeps and yields can be cancelled anywhere") {
 
 TEST_CASE("joins can be cancelled anywhere, and the joined task goes on") {
   int ended = 0;
-  sweep(
+  sweep_and_shuffle(
       [&] {
         auto slow = spawn([&] {
           sleep_for(3ms);
@@ -89,7 +80,7 @@ TEST_CASE("joins can be cancelled anywhere, and the joined task goes on") {
 }
 
 TEST_CASE("a task that is cancelled by hand and by its surroundings ends once") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         auto task = spawn([] { sleep_for(1h); });
         sleep_for(1ms);
@@ -100,7 +91,7 @@ TEST_CASE("a task that is cancelled by hand and by its surroundings ends once") 
 }
 
 TEST_CASE("awaits can be cancelled anywhere, with an abort and without") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         await<void>([](Callback<void> done) {
           set_timeout(2ms, [done = std::move(done)]() mutable { done({}); });
@@ -126,7 +117,7 @@ TEST_CASE("awaits can be cancelled anywhere, with an abort and without") {
 }
 
 TEST_CASE("an abort that takes its time can come anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         Callback<int> held;
         Timeout completes;
@@ -145,7 +136,7 @@ TEST_CASE("an abort that takes its time can come anywhere") {
 }
 
 TEST_CASE("task groups can be cancelled anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         ignore_errors([] {
           task_group([](TaskGroup& group) {
@@ -173,7 +164,7 @@ TEST_CASE("task groups can be cancelled anywhere") {
 }
 
 TEST_CASE("a group left by its own cancel can be cancelled from outside anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         task_group([](TaskGroup& group) {
           group.spawn([] { sleep_for(1h); });
@@ -189,7 +180,7 @@ TEST_CASE("a group left by its own cancel can be cancelled from outside anywhere
 }
 
 TEST_CASE("nested scopes, shields and deadlines can be cancelled anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         move_on_after(2ms, [] {
           CancelScope inner({.deadline = now() + 1ms});
@@ -213,7 +204,7 @@ TEST_CASE("destructors that wait can be cancelled around anywhere") {
       });
     }
   };
-  sweep(
+  sweep_and_shuffle(
       [] {
         const WaitsAtEnd outer;
         ignore_errors([] {
@@ -236,7 +227,7 @@ TEST_CASE("a wait in a destructor that unwinds is never cancelled") {
   };
   int begun = 0;
   int cleaned_up = 0;
-  sweep(
+  sweep_and_shuffle(
       [&] {
         ignore_errors([&] {
           ++begun;
@@ -251,7 +242,7 @@ TEST_CASE("a wait in a destructor that unwinds is never cancelled") {
 }
 
 TEST_CASE("combinators can be cancelled anywhere") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         const auto in = [](std::chrono::milliseconds time) {
           return [time] {
@@ -277,7 +268,7 @@ TEST_CASE("combinators can be cancelled anywhere") {
 }
 
 TEST_CASE("promises can be cancelled anywhere while fibers await them") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         Promise<int> promise;
         const auto future = promise.future();
@@ -295,7 +286,7 @@ TEST_CASE("promises can be cancelled anywhere while fibers await them") {
 TEST_CASE("waits for a mutex and a condition can be cancelled anywhere") {
   Mutex mutex;
   ConditionVariable changed;
-  sweep(
+  sweep_and_shuffle(
       [&] {
         bool is_ready = false;
         task_group([&](TaskGroup& group) {
@@ -317,7 +308,7 @@ TEST_CASE("waits for a mutex and a condition can be cancelled anywhere") {
 }
 
 TEST_CASE("channels can be cancelled anywhere, and what was sent is received once") {
-  sweep(
+  sweep_and_shuffle(
       [] {
         Channel<int> numbers(0);
         Channel<int> more(1);

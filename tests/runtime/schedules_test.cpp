@@ -19,16 +19,16 @@
 #include <weft/runtime/task_group.h>
 #include <weft/runtime/testing/schedules.h>
 #include <weft/runtime/timers.h>
+#include <weft/tests/support/cancel_sweep.h>
 
 namespace weft {
 namespace {
 
+using test::kSchedules;
 using testing::for_each_schedule;
 using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/schedules");
-
-constexpr unsigned kSchedules = 1500;
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::logic_error(what);

@@ -1,9 +1,11 @@
-// cancel_sweep: testing::cancel_everywhere() as a check of doctest's.
+// Sweeps: a scenario cancelled everywhere, and under every order, as checks of doctest's.
 #pragma once
 
 #include <doctest/doctest.h>
 
+#include <weft/runtime/detail/sanitizer.h>
 #include <weft/runtime/testing/cancel_everywhere.h>
+#include <weft/runtime/testing/schedules.h>
 #include <weft/tests/support/harness.h>
 
 namespace weft::test {
@@ -15,6 +17,20 @@ int cancel_sweep(Scenario scenario, int& cuts) {
   CHECK(sweep.runs > 2 * sweep.points);
   cuts = sweep.cuts;
   return sweep.points;
+}
+
+// Thousands; where a sanitizer makes each of them slow, fewer.
+constexpr unsigned kSchedules = detail::sanitizer::kAny ? 200 : 2000;
+
+// Sweeps, and requires that every point of one mode, at the least, cut the scenario; then
+// runs it, uncut, under shuffled schedules.
+template <typename Scenario>
+void sweep_and_shuffle(Scenario scenario, int points_min) {
+  int cuts = 0;
+  const int points = cancel_sweep(scenario, cuts);
+  CHECK(points >= points_min);
+  CHECK(cuts >= points);
+  testing::for_each_schedule(kSchedules, scenario);
 }
 
 }  // namespace weft::test
