@@ -11,10 +11,12 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/testing/cancel_everywhere.h>
 #include <weft/runtime/timers.h>
+#include <weft/tests/support/complaint.h>
 
 namespace weft {
 namespace {
 
+using test::contains;
 using testing::cancel_everywhere;
 using testing::TestFailure;
 using namespace std::chrono_literals;
@@ -29,10 +31,6 @@ std::string complaint_of(Scenario scenario) {
     return failure.what();
   }
   return {};
-}
-
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("a scenario is cancelled at each of its points, before each, and each millisecond") {
