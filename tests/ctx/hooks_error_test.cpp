@@ -221,6 +221,8 @@ TEST_CASE_FIXTURE(ContextTest, "a hook that throws a null pointer leaves no emis
   CHECK(detail::thread_state.hook_mask == 0);
 }
 
+// Not for a program in which libuv's pool has begun: at exit() libuv joins the pool's threads,
+// which a forked child does not have.
 TEST_CASE_FIXTURE(ContextTest, "a static hook is dropped cleanly when the process ends") {
   const ChildEnd end = run_in_child([] {
     static AsyncHook hook = create_hook({.before = [](AsyncId) {}});
