@@ -13,35 +13,17 @@
 #include <weft/runtime/pool.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
+#include <weft/tests/support/busy.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
 namespace {
 
+using test::Busy;
 using test::Trace;
 
 TEST_SUITE_BEGIN("runtime/pool");
-
-// Holds the threads of a pool until it is let go.
-class Busy {
- public:
-  Busy(Pool& pool, std::size_t threads) {
-    for (std::size_t i = 0; i < threads; ++i) {
-      tasks_.push_back(spawn([this, &pool] { offload(pool, [this] { may_end_.wait(); }); }));
-    }
-    while (pool.statistics().running < threads) yield();
-  }
-  void let_go() {
-    end_.set_value();
-    for (auto& task : tasks_) task.join();
-  }
-
- private:
-  std::promise<void> end_;
-  std::shared_future<void> may_end_ = end_.get_future().share();
-  std::vector<Task<void>> tasks_;
-};
 
 TEST_CASE("a pool runs as many functions at a time as it has threads, first come first served") {
   Trace trace;
