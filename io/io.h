@@ -7,6 +7,7 @@
 #include <weft/io/concepts.h>
 #include <weft/io/copy.h>
 #include <weft/io/datagram.h>
+#include <weft/io/file.h>
 #include <weft/io/file_stat.h>
 #include <weft/io/fs_event.h>
 #include <weft/io/listener.h>

@@ -194,6 +194,8 @@ class EventLoop {
   // for them, and virtual time stands still.
   void begin_request() noexcept { ++requests_; }
   void end_request() noexcept { --requests_; }
+  // Whether a work that is started still has its end: not once the loop closes its own handles.
+  bool takes_works() const noexcept { return !closing_; }
 
   // Ends everything in order: cancels every fiber, closes every handle, drops the
   // timers. run() rethrows `error`, if any; the first counts.
