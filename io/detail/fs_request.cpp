@@ -4,21 +4,22 @@
 namespace weft::detail {
 namespace {
 
-std::string checked_path(const char* what, std::string path) {
-  if (path.find('\0') != std::string::npos) {
-    throw UsageError(std::string(what) + ": the path has a null character in it");
-  }
-  return path;
+void check_path(const char* what, const std::string& path) {
+  if (path.find('\0') == std::string::npos) return;
+  throw UsageError(std::string(what) + ": the path has a null character in it");
 }
 
 }  // namespace
 
 FsPath FsPath::checked(const char* what, std::string path) {
-  return {checked_path(what, std::move(path))};
+  check_path(what, path);
+  return {std::move(path)};
 }
 
 FsTwoPaths FsTwoPaths::checked(const char* what, std::string from, std::string to) {
-  return {checked_path(what, std::move(from)), checked_path(what, std::move(to))};
+  check_path(what, from);
+  check_path(what, to);
+  return {std::move(from), std::move(to)};
 }
 
 }  // namespace weft::detail
