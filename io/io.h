@@ -7,8 +7,11 @@
 #include <weft/io/concepts.h>
 #include <weft/io/copy.h>
 #include <weft/io/datagram.h>
+#include <weft/io/directory.h>
+#include <weft/io/directory_entry.h>
 #include <weft/io/file.h>
 #include <weft/io/file_stat.h>
+#include <weft/io/fs.h>
 #include <weft/io/fs_event.h>
 #include <weft/io/listener.h>
 #include <weft/io/pass_handle.h>

@@ -92,6 +92,7 @@ void FsBlock::end(bool /*was_cancelled*/) noexcept {
     closed_.complete(*loop_, *resource_, outcome());
     resource_.reset();
   }
+  was_closed();
   --passes_;
   free_if_done();
 }

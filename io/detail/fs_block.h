@@ -28,6 +28,8 @@ class FsBlock : public Work {
 
   // For errors: the path.
   const std::string& name() const noexcept { return name_; }
+  // For a name of the same length, which needs no memory; before the owner has it.
+  void set_name(const std::string& name) noexcept { name_ = name; }
   bool is_open() const noexcept { return state_ == State::kOpen; }
   bool is_used() const noexcept { return uses_ > 0; }
 
@@ -44,6 +46,8 @@ class FsBlock : public Work {
   void forget() noexcept { state_ = State::kClosed; }
   // Closes what is open, on any thread; returns libuv's code. Called once.
   virtual int close_now() noexcept = 0;
+  // On the loop's thread, after that, when whoever waited has been told.
+  virtual void was_closed() noexcept {}
 
  private:
   friend struct DropFsBlock;

@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include <weft/io/file.h>
+#include <weft/tests/support/failure.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/temp_dir.h>
 
@@ -22,6 +23,7 @@ namespace {
 using io::File;
 using io::FileTime;
 using io::OpenOptions;
+using test::failure_of;
 using test::TempDir;
 using namespace std::chrono_literals;
 
@@ -41,17 +43,6 @@ std::string text_at(File& file, std::uint64_t offset, std::size_t size) {
   std::string text(size, '\0');
   text.resize(file.read_at(bytes_of(text), offset));
   return text;
-}
-
-// What `fn` says when it fails.
-template <typename F>
-std::string failure_of(F&& fn) {
-  try {
-    fn();
-  } catch (const std::system_error& error) {
-    return error.what();
-  }
-  return "no failure";
 }
 
 TEST_CASE("a file is written and read from its position on, to its end") {
