@@ -9,6 +9,7 @@
 #include <weft/io/datagram.h>
 #include <weft/io/directory.h>
 #include <weft/io/directory_entry.h>
+#include <weft/io/dns.h>
 #include <weft/io/file.h>
 #include <weft/io/file_stat.h>
 #include <weft/io/fs.h>

@@ -1,10 +1,5 @@
-#include <dlfcn.h>
-#include <netdb.h>
 #include <optional>
-#include <ostream>
-#include <semaphore>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -19,32 +14,8 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/names.h>
 #include <weft/tests/support/trace.h>
-
-namespace {
-
-std::counting_semaphore<> slow_lookup_may_end{0};
-
-}  // namespace
-
-// The names the tests look up, so that none asks a name server: nobody.test does not exist,
-// slow.test takes until it may end, two.test has the addresses 127.0.0.2 and 127.0.0.1.
-extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,
-                           addrinfo** found) {
-  static const auto real =
-      reinterpret_cast<decltype(&::getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
-  const std::string_view wanted = name == nullptr ? "" : name;
-  if (wanted == "nobody.test") return EAI_NONAME;
-  if (wanted == "slow.test") {
-    slow_lookup_may_end.acquire();
-    return real("127.0.0.1", service, hints, found);
-  }
-  if (wanted == "two.test") {
-    const int code = real("127.0.0.2", service, hints, found);
-    return code != 0 ? code : real("127.0.0.1", service, hints, &(*found)->ai_next);
-  }
-  return real(name, service, hints, found);
-}
 
 namespace weft {
 namespace {
@@ -244,7 +215,7 @@ TEST_CASE("a fiber cancelled while a name is looked up ends before the lookup do
     task.cancel();
     CHECK_THROWS_AS(task.join(), std::system_error);
     trace.push_back("joined");
-    slow_lookup_may_end.release();
+    test::let_slow_lookup_end();
   });
 
   CHECK(trace == Trace{"cancelled", "joined"});
@@ -258,7 +229,7 @@ TEST_CASE("a run that stops during a lookup ends it, and its callback is called 
       trace.push_back(stream ? "connected" : "failed");
     });
     auto listener = TcpListener::bind("127.0.0.1", 0);
-    listener.on_close([] { slow_lookup_may_end.release(); });
+    listener.on_close([] { test::let_slow_lookup_end(); });
     Loop::current().stop();
   });
 
@@ -279,7 +250,7 @@ TEST_CASE("a run that stops while a fiber looks a name up ends the fiber") {
     });
     yield();
     auto listener = TcpListener::bind("127.0.0.1", 0);
-    listener.on_close([] { slow_lookup_may_end.release(); });
+    listener.on_close([] { test::let_slow_lookup_end(); });
     Loop::current().stop();
   });
 
@@ -296,7 +267,7 @@ TEST_CASE("run_on returns after a lookup that was under way when it stopped") {
       trace.push_back(stream ? "connected" : "failed");
     });
     auto listener = TcpListener::bind("127.0.0.1", 0);
-    listener.on_close([] { slow_lookup_may_end.release(); });
+    listener.on_close([] { test::let_slow_lookup_end(); });
     Loop::current().stop();
   });
   trace.push_back("returned");
