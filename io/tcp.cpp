@@ -2,6 +2,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/detail/owner.h>
+#include <weft/io/detail/tcp_connect.h>
 #include <weft/io/detail/tcp_listener.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/io/tcp.h>
@@ -10,9 +11,19 @@
 
 namespace weft::io {
 
+using weft::detail::ConnectTarget;
 using weft::detail::EventLoop;
 using weft::detail::StreamAccess;
 using weft::detail::TcpSocketPtr;
+
+namespace {
+
+ConnectTarget target_of(std::span<const Address> to, const ConnectOptions& options) {
+  if (to.empty()) throw UsageError("connect: there is no address to connect to");
+  return {.addresses = {to.begin(), to.end()}, .options = options};
+}
+
+}  // namespace
 
 // --- TcpStream ---
 
@@ -22,24 +33,41 @@ weft::detail::TcpSocket& TcpStream::socket(const char* what) const {
                                                          "TCP connection");
 }
 
-TcpStream TcpStream::connect(std::string_view host, std::uint16_t port) {
+TcpStream TcpStream::connect_to(ConnectTarget target) {
   weft::detail::TcpConnect* attempt = nullptr;
   return StreamAccess::make<TcpStream>(await<TcpSocketPtr>(
       [&](Callback<TcpSocketPtr> done) {
-        attempt = &weft::detail::connect_tcp(EventLoop::current("connect"), std::string(host), port,
+        attempt = &weft::detail::connect_tcp(EventLoop::current("connect"), std::move(target),
                                              std::move(done));
       },
       [&] { weft::detail::cancel(*attempt); }, "connect"));
 }
-
-void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done) {
-  weft::detail::connect_tcp(EventLoop::current("connect"), std::string(host), port,
+void TcpStream::connect_to(ConnectTarget target, Callback<TcpStream> done) {
+  weft::detail::connect_tcp(EventLoop::current("connect"), std::move(target),
                             [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
                               if (!done) return;
                               socket
                                   ? done(StreamAccess::make<TcpStream>(std::move(socket).value()))
                                   : done(socket.failure());
                             });
+}
+
+TcpStream TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options) {
+  return connect_to(ConnectTarget{std::string(host), port, {}, options});
+}
+void TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
+                        Callback<TcpStream> done) {
+  connect_to(ConnectTarget{std::string(host), port, {}, options}, std::move(done));
+}
+void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done) {
+  connect(host, port, ConnectOptions(), std::move(done));
+}
+TcpStream TcpStream::connect(std::span<const Address> to, ConnectOptions options) {
+  return connect_to(target_of(to, options));
+}
+void TcpStream::connect(std::span<const Address> to, ConnectOptions options,
+                        Callback<TcpStream> done) {
+  connect_to(target_of(to, options), std::move(done));
 }
 
 void TcpStream::set_no_delay(bool on) {

@@ -19,6 +19,7 @@
 namespace weft {
 
 namespace detail {
+struct ConnectTarget;
 class TcpServer;
 class TcpSocket;
 }  // namespace detail
@@ -28,18 +29,28 @@ namespace io {
 // A connection.
 class TcpStream : public Stream {
  public:
-  // Connects to the first address of `host`, an IP address or a name, that answers.
+  // Connects to `host`, an IP address or a name, or to one of several addresses: the
+  // first that answers (RFC 8305, "happy eyeballs"). They are tried in turn, the families
+  // alternating, each when the one before has failed or has not answered within
+  // `attempt_delay`. Those before go on meanwhile; once one answers the others are closed.
   //
   // Context:  fiber; the form with `done`: loop thread
   // Suspends: the form without `done`, always; the other never.
   // Units:    `port` in host byte order.
   // Errors:   connection_refused, timed_out, host_unreachable ...; for a name that
   //           does not exist uv_category()'s EAI_NONAME. The text names the address
-  //           tried last, or `host:port` when there was none.
-  // Cancel:   the attempt ends; nothing is left open.
-  // Source:   Node `net.connect`; uv_tcp_connect, uv_getaddrinfo.
-  static TcpStream connect(std::string_view host, std::uint16_t port);
+  //           tried last, or `host:port` when there was none. UsageError for no address.
+  // Cancel:   the attempts end; nothing is left open. A lookup that runs ends unheard
+  //           (io::lookup_all).
+  // Source:   Node `net.connect` with `autoSelectFamily`, which gives an attempt up when
+  //           it starts the next; uv_tcp_connect.
+  static TcpStream connect(std::string_view host, std::uint16_t port, ConnectOptions options = {});
   static void connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done);
+  static void connect(std::string_view host, std::uint16_t port, ConnectOptions options,
+                      Callback<TcpStream> done);
+  static TcpStream connect(std::span<const Address> to, ConnectOptions options = {});
+  static void connect(std::span<const Address> to, ConnectOptions options,
+                      Callback<TcpStream> done);
 
   // Whether small writes go out at once: TCP_NODELAY.
   void set_no_delay(bool on);
@@ -53,6 +64,8 @@ class TcpStream : public Stream {
   friend struct weft::detail::StreamAccess;
   using Stream::Stream;
   weft::detail::TcpSocket& socket(const char* what) const;
+  static TcpStream connect_to(weft::detail::ConnectTarget target);
+  static void connect_to(weft::detail::ConnectTarget target, Callback<TcpStream> done);
 };
 
 extern template class ListenerOf<TcpStream>;

@@ -1,7 +1,19 @@
-// Options of TCP listeners.
+// Options of TCP connections and listeners.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
+#include <weft/io/address.h>
+
 namespace weft::io {
+
+struct ConnectOptions {
+  // How long an address may take until the next one is tried beside it; at least 10 ms.
+  std::chrono::milliseconds attempt_delay = std::chrono::milliseconds(250);
+  // Where the connection comes from; port 0 for any. Addresses of the other family fail.
+  std::optional<Address> local_address = {};
+};
 
 struct ListenOptions {
   // How many connections the kernel completes ahead of accept(); it caps this at

@@ -1,4 +1,4 @@
-// TcpSocket: the block behind a TcpStream, and how it gets connected.
+// TcpSocket: the block behind a TcpStream.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ class TcpSocket final : public Stream {
  public:
   explicit TcpSocket(EventLoop& loop, const AsyncResourceOptions& options = {});
 
-  // Leaf. Never finishes at once.
-  void connect(const io::Address& to, Callback<void> done);
+  // Leaf. Never finishes at once. Without `from` the kernel picks the own address.
+  void connect(const io::Address& to, const std::optional<io::Address>& from, Callback<void> done);
 
   std::optional<io::Address> local_address() noexcept;
   std::optional<io::Address> peer_address() noexcept;
@@ -33,13 +33,5 @@ class TcpSocket final : public Stream {
 };
 
 using TcpSocketPtr = HandlePtr<TcpSocket>;
-
-// Connects to the first address of `host`, an IP address or a name, that answers.
-// Leaf; never finishes at once. What it returns is gone once `done` was called.
-class TcpConnect;
-TcpConnect& connect_tcp(EventLoop& loop, std::string host, std::uint16_t port,
-                        Callback<TcpSocketPtr> done);
-// Ends the attempt with operation_canceled.
-void cancel(TcpConnect& connect) noexcept;
 
 }  // namespace weft::detail

@@ -190,8 +190,7 @@ class EventLoop {
   void add(Handle& handle) noexcept;
   void remove(Handle& handle) noexcept;
 
-  // Works, and requests with libuv that neither a handle nor a fiber owns: the run waits
-  // for them, and virtual time stands still.
+  // Works (work.h): the run waits for them, and virtual time stands still.
   void begin_request() noexcept { ++requests_; }
   void end_request() noexcept { --requests_; }
   // Whether a work that is started still has its end: not once the loop closes its own handles.

@@ -9,6 +9,7 @@
 
 #include <weft/ctx/hooks.h>
 #include <weft/io/dns.h>
+#include <weft/io/tcp.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/offload.h>
@@ -25,6 +26,7 @@ namespace {
 using io::Address;
 using io::lookup;
 using io::lookup_service;
+using io::TcpStream;
 using test::outcome;
 using test::Trace;
 
@@ -79,6 +81,9 @@ TEST_CASE("a fiber cancelled while its lookup runs goes at once, before the look
   SUBCASE("of an address") {
     ask = [] { lookup_service(Address::parse("127.0.0.8", 1)); };
   }
+  SUBCASE("of a connect") {
+    ask = [] { TcpStream::connect("slow.test", 1); };
+  }
   Trace trace;
 
   test::run([&] {
@@ -120,14 +125,18 @@ TEST_CASE("a lookup that finds the queue full is refused, and the error names it
     BusyPool names;
     Pool::dns().set_queue_max(0);
     lookup("two.test", [&](Result<Address> found) { trace.push_back(found.message()); });
+    TcpStream::connect("two.test", 1,
+                       [&](Result<TcpStream> stream) { trace.push_back(stream.message()); });
     trace.push_back("returned");
     CHECK_THROWS_AS(lookup("two.test"), std::system_error);
+    CHECK_THROWS_AS(TcpStream::connect("two.test", 1), std::system_error);
     Pool::dns().set_queue_max(std::numeric_limits<std::size_t>::max());
   });
 
-  REQUIRE(trace.size() == 2);
+  REQUIRE(trace.size() == 3);
   CHECK(trace[0] == "returned");
   CHECK(trace[1].find("lookup two.test: pool 'dns': the queue is full") == 0);
+  CHECK(trace[2].find("connect two.test:1: pool 'dns': the queue is full") == 0);
 }
 
 TEST_CASE("a run waits for a lookup that runs when it ends, and its callback is called once") {

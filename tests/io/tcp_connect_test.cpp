@@ -15,6 +15,7 @@
 #include <weft/runtime/ticks.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/names.h>
+#include <weft/tests/support/ports.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -23,15 +24,6 @@ namespace {
 using io::TcpListener;
 using io::TcpStream;
 using test::Trace;
-
-// A port of 127.0.0.1 at which nobody listens.
-std::uint16_t closed_port() {
-  auto listener = TcpListener::bind("127.0.0.1", 0);
-  const std::uint16_t port = listener.port();
-  listener.close();
-  listener.wait_closed();
-  return port;
-}
 
 TEST_SUITE_BEGIN("io/tcp_connect");
 
@@ -77,7 +69,7 @@ TEST_CASE("connect tries the addresses of a name in turn until one answers") {
 
 TEST_CASE("connect to a name fails when none of its addresses answers") {
   test::run([] {
-    const std::uint16_t port = closed_port();
+    const std::uint16_t port = test::closed_port();
 
     CHECK_THROWS_AS(TcpStream::connect("two.test", port), std::system_error);
   });
@@ -168,7 +160,7 @@ TEST_CASE("the callback of connect is called once, after the call has returned")
 TEST_CASE("connect with an empty callback closes what it opened") {
   test::run([] {
     auto listener = TcpListener::bind("127.0.0.1", 0);
-    TcpStream::connect("127.0.0.1", listener.port(), {});
+    TcpStream::connect("127.0.0.1", listener.port(), nullptr);
     auto server = listener.accept();
     std::byte byte{};
 
