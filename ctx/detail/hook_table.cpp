@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <weft/ctx/async_resource.h>
@@ -49,8 +50,13 @@ void HookTable::enable(const std::shared_ptr<HookCallbacks>& hook) {
 }
 
 void HookTable::disable(const std::shared_ptr<HookCallbacks>& hook) {
-  std::erase(editable(), hook);
-  if (thread_state.hooks_running == 0) commit(std::move(*std::exchange(next_, std::nullopt)));
+  if (thread_state.hooks_running != 0) {
+    std::erase(editable(), hook);
+    return;
+  }
+  // In place, without memory: a hook's destructor has nobody to tell. The caller holds the hook.
+  std::erase(active_, hook);
+  commit(std::move(active_));
 }
 
 HookTable::Hooks& HookTable::editable() {
@@ -135,8 +141,12 @@ void tell_after(AsyncId id) {
 void tell_promise_resolve(AsyncId id) {
   thread_state.hooks->emit(&HookCallbacks::promise_resolve, id);
 }
+// In destructors: without memory to keep it, the event is lost and not the process.
 void tell_destroy(AsyncId id) {
-  thread_state.hooks->queue_destroy(id);
+  try {
+    thread_state.hooks->queue_destroy(id);
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 }  // namespace weft::detail
