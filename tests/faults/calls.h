@@ -1,0 +1,97 @@
+// The calls that can fail, and how: what faults are injected.
+//
+// A row is a call as the tests name it. System calls fail with errno's values, libuv's
+// functions with its codes, getaddrinfo with its own. Not here, because libuv 1.44 ends
+// the process or looks at nothing when they fail:
+//
+// - epoll_ctl while it polls (abort), epoll_wait with anything but EINTR (abort);
+// - reads of its own eventfd and signal pipes that fail with anything but EINTR
+//   (abort), writes to the eventfd with anything but EINTR (abort; EAGAIN from
+//   an eventfd says that it is readable anyway, so an invented one loses the wake-up);
+// - eventfd and pipe2 of a loop that begins (uv_loop_init leaks its epoll descriptor);
+// - pthread_create of its pool (abort);
+// - getsockopt(SO_ERROR) after a connect (an uninitialised error is used).
+//
+// Nor are uv_*_init of prepare, check, idle, timer and tcp, uv_poll_start and the starts
+// of watchers: they do nothing that can fail, and weft takes a failure for a bug (uv_must).
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <netdb.h>
+#include <string_view>
+
+#include <uv.h>
+
+namespace weft::test {
+
+// Instead of an error: only one byte is moved.
+inline constexpr int kShort = 1 << 20;
+
+struct Call {
+  std::string_view name;
+  std::array<int, 8> errors;  // 0: none
+};
+
+inline constexpr Call kCalls[] = {
+    {"accept4", {EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM}},
+    {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM}},
+    // The descriptor is closed all the same.
+    {"close", {EINTR, EIO}},
+    {"connect",
+     {EINTR, ECONNREFUSED, ETIMEDOUT, EADDRNOTAVAIL, ENETUNREACH, EAGAIN, ENOBUFS, EACCES}},
+    // libuv tries a descriptor of uv_poll_init's.
+    {"epoll_ctl, a try", {EPERM, ENOMEM, ENOSPC}},
+    {"epoll_create1", {EMFILE, ENFILE, ENOMEM}},
+    {"epoll_wait", {EINTR}},
+    {"eventfd", {EMFILE, ENFILE, ENOMEM}},
+    {"getaddrinfo", {EAI_AGAIN, EAI_MEMORY, EAI_NONAME, EAI_FAIL}},
+    {"getpeername", {ENOTCONN, ENOBUFS}},
+    {"getsockname", {ENOBUFS}},
+    {"ioctl", {ENOTTY, ENOMEM}},
+    {"listen", {EADDRINUSE, EACCES}},
+    {"madvise", {ENOMEM, EAGAIN, EINVAL}},
+    {"mmap", {ENOMEM}},
+    {"mprotect", {ENOMEM}},
+    // Any form of it; see fail_at.h.
+    {"operator new", {ENOMEM}},
+    {"pipe2", {EMFILE, ENFILE}},
+    {"process_madvise", {EPERM, EINTR, ENOMEM, EINVAL}},
+    {"read", {EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, EIO, ENOMEM, kShort}},
+    {"read, libuv's own", {EINTR}},
+    {"setsockopt", {ENOMEM, ENOPROTOOPT}},
+    {"shutdown", {ENOTCONN}},
+    {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT}},
+    {"write", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
+    {"write, libuv's own", {EINTR}},
+    {"writev", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
+    // Called by weft; what libuv calls itself is not counted.
+    {"uv_async_init", {UV_EMFILE, UV_ENOMEM}},
+    {"uv_getaddrinfo", {UV_ENOMEM}},
+    {"uv_loop_init", {UV_EMFILE, UV_ENOMEM}},
+    {"uv_poll_init", {UV_EEXIST, UV_EPERM, UV_ENOMEM}},
+    {"uv_read_start", {UV_ENOTCONN, UV_ENOMEM}},
+    {"uv_shutdown", {UV_ENOTCONN, UV_ENOMEM}},
+    {"uv_signal_init", {UV_EMFILE, UV_ENOMEM}},
+    {"uv_signal_start", {UV_EINVAL, UV_ENOMEM}},
+    {"uv_tcp_connect", {UV_EINVAL, UV_ENOMEM, UV_EMFILE}},
+    {"uv_tcp_getpeername", {UV_ENOTCONN}},
+    {"uv_tcp_getsockname", {UV_EBADF}},
+    {"uv_tcp_keepalive", {UV_ENOTSUP}},
+    {"uv_tcp_nodelay", {UV_ENOTSUP}},
+    {"uv_tcp_open", {UV_ENOMEM, UV_EEXIST}},
+    {"uv_try_write", {UV_EAGAIN, UV_EPIPE, UV_ENOMEM}},
+    {"uv_write", {UV_ENOMEM, UV_EPIPE}},
+};
+inline constexpr std::size_t kCallCount = std::size(kCalls);
+
+// The row of a call, by its name; does not compile where there is none.
+consteval std::size_t row(std::string_view name) {
+  for (std::size_t i = 0; i < kCallCount; ++i) {
+    if (kCalls[i].name == name) return i;
+  }
+  throw "no such call";
+}
+
+}  // namespace weft::test

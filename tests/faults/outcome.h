@@ -1,0 +1,34 @@
+// Outcome: what came of a run with a fault.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <weft/tests/faults/injector.h>
+
+namespace weft::test {
+
+enum class Effect {
+  kNotReached,  // there was no such call this time
+  kAbsorbed,    // the run ended as without the fault
+  kDelivered,   // somebody was told the fault's error
+  kIndirect,    // somebody was told of what it led to: a peer that is gone
+  kWrong,
+};
+
+struct Outcome {
+  Effect effect = Effect::kWrong;
+  std::string complaints = {};  // a line each
+};
+
+// What `errors`, which a run ended with, say of the fault.
+Outcome judge(const Fault& fault, const std::vector<std::exception_ptr>& errors);
+
+// Counts for the table that is printed when the program ends, if it is asked for.
+void count(const Fault& fault, Effect effect);
+
+// Whether WEFT_FAULTS holds the word.
+bool is_asked_for(const char* word);
+
+}  // namespace weft::test

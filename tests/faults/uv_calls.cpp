@@ -1,0 +1,73 @@
+// libuv's functions, as this program defines them: what weft calls may fail and do
+// nothing; what libuv calls of itself is not counted.
+#include <weft/tests/faults/hidden.h>
+
+// The linker's: where the program's code begins and ends.
+extern "C" const char __executable_start;
+extern "C" const char etext;
+
+namespace weft::test {
+namespace {
+
+bool is_ours(const void* caller) noexcept {
+  return caller >= static_cast<const void*>(&__executable_start) &&
+         caller < static_cast<const void*>(&etext);
+}
+
+}  // namespace
+}  // namespace weft::test
+
+using namespace weft::test;
+
+#define WEFT_UV_CALL(name, parameters, arguments)                           \
+  extern "C" int fault_##name parameters asm(#name);                        \
+  int fault_##name parameters {                                             \
+    if (is_ours(__builtin_return_address(0))) {                             \
+      if (const int error = injected(row(#name)); error != 0) return error; \
+    }                                                                       \
+    return hidden<#name, int parameters>() arguments;                       \
+  }
+
+// As above; what it opens is libuv's own.
+#define WEFT_UV_SETUP(name, parameters, arguments)                          \
+  extern "C" int fault_##name parameters asm(#name);                        \
+  int fault_##name parameters {                                             \
+    if (is_ours(__builtin_return_address(0))) {                             \
+      if (const int error = injected(row(#name)); error != 0) return error; \
+    }                                                                       \
+    const UvSetup setup;                                                    \
+    return hidden<#name, int parameters>() arguments;                       \
+  }
+
+WEFT_UV_SETUP(uv_async_init, (uv_loop_t * loop, uv_async_t* handle, uv_async_cb wake),
+              (loop, handle, wake))
+WEFT_UV_SETUP(uv_loop_init, (uv_loop_t * loop), (loop))
+WEFT_UV_SETUP(uv_signal_init, (uv_loop_t * loop, uv_signal_t* handle), (loop, handle))
+
+WEFT_UV_CALL(uv_getaddrinfo,
+             (uv_loop_t * loop, uv_getaddrinfo_t* request, uv_getaddrinfo_cb done, const char* host,
+              const char* service, const addrinfo* hints),
+             (loop, request, done, host, service, hints))
+WEFT_UV_CALL(uv_poll_init, (uv_loop_t * loop, uv_poll_t* handle, int fd), (loop, handle, fd))
+WEFT_UV_CALL(uv_read_start, (uv_stream_t * stream, uv_alloc_cb room, uv_read_cb done),
+             (stream, room, done))
+WEFT_UV_CALL(uv_shutdown, (uv_shutdown_t * request, uv_stream_t* stream, uv_shutdown_cb done),
+             (request, stream, done))
+WEFT_UV_CALL(uv_signal_start, (uv_signal_t * handle, uv_signal_cb call, int signal),
+             (handle, call, signal))
+WEFT_UV_CALL(uv_tcp_connect,
+             (uv_connect_t * request, uv_tcp_t* handle, const sockaddr* to, uv_connect_cb done),
+             (request, handle, to, done))
+WEFT_UV_CALL(uv_tcp_getpeername, (const uv_tcp_t* handle, sockaddr* name, int* length),
+             (handle, name, length))
+WEFT_UV_CALL(uv_tcp_getsockname, (const uv_tcp_t* handle, sockaddr* name, int* length),
+             (handle, name, length))
+WEFT_UV_CALL(uv_tcp_keepalive, (uv_tcp_t * handle, int on, unsigned seconds), (handle, on, seconds))
+WEFT_UV_CALL(uv_tcp_nodelay, (uv_tcp_t * handle, int on), (handle, on))
+WEFT_UV_CALL(uv_tcp_open, (uv_tcp_t * handle, int fd), (handle, fd))
+WEFT_UV_CALL(uv_try_write, (uv_stream_t * stream, const uv_buf_t* pieces, unsigned count),
+             (stream, pieces, count))
+WEFT_UV_CALL(uv_write,
+             (uv_write_t * request, uv_stream_t* stream, const uv_buf_t* pieces, unsigned count,
+              uv_write_cb done),
+             (request, stream, pieces, count, done))
