@@ -49,7 +49,8 @@ std::vector<ActiveResource> EventLoop::active_resources() {
   });
   const auto now = std::chrono::steady_clock::now();
   for (const Work* work = remote_->works(); work != nullptr; work = work->next_on_loop()) {
-    all.push_back(active(work->resource(), duration_cast<milliseconds>(now - work->started_at())));
+    if (work->resource() == nullptr) continue;
+    all.push_back(active(*work->resource(), duration_cast<milliseconds>(now - work->started_at())));
   }
   std::sort(all.begin(), all.end(), [](const ActiveResource& a, const ActiveResource& b) {
     return a.async_id < b.async_id;

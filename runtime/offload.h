@@ -62,7 +62,7 @@ void offload(Pool& pool, F fn, Callback<detail::OffloadResult<F>> done) {
   detail::require_callback(done, "offload");
   auto work = std::make_unique<detail::LooseOffload<T, F>>(std::move(fn));
   if (auto error = work->start(pool, detail::Done<T>(done))) {
-    detail::complete_soon<T>(detail::EventLoop::current("offload"), work->resource().async_id(),
+    detail::complete_soon<T>(detail::EventLoop::current("offload"), work->resource()->async_id(),
                              std::move(done), *std::move(error));
     return;
   }

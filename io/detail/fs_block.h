@@ -32,6 +32,9 @@ class FsBlock : public Work {
   void set_name(const std::string& name) noexcept { name_ = name; }
   bool is_open() const noexcept { return state_ == State::kOpen; }
   bool is_used() const noexcept { return uses_ > 0; }
+  const AsyncResource* resource() const noexcept override {
+    return resource_ ? &*resource_ : nullptr;
+  }
 
   // Leaf: it has been closed.
   std::optional<Result<void>> close(Done<void> done);

@@ -131,6 +131,7 @@ class FsRequest final : public Work {
     cancel_work(*this);
   }
 
+  const AsyncResource* resource() const noexcept override { return &resource_; }
   EventLoop& loop() const noexcept { return loop_; }
   AsyncId async_id() const noexcept { return resource_.async_id(); }
   const char* what() const noexcept { return operation_.what; }

@@ -43,6 +43,8 @@ class NameWork : public Work {
     return std::nullopt;
   }
 
+  const AsyncResource* resource() const noexcept final { return &resource_; }
+
   // Ends the wait with operation_canceled, on the spot.
   void cancel() noexcept {
     cancel_work(*this);  // unless it runs

@@ -17,7 +17,7 @@ namespace weft::detail {
 
 class Offload : public Work {
  public:
-  const AsyncResource& resource() const noexcept final { return resource_; }
+  const AsyncResource* resource() const noexcept final { return &resource_; }
 
  protected:
   // An error: it was refused.

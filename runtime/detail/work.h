@@ -34,8 +34,8 @@ class Work {
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  // What hooks and reports know it as.
-  virtual const AsyncResource& resource() const noexcept = 0;
+  // What hooks and reports know it as; null: nothing of the user's.
+  virtual const AsyncResource* resource() const noexcept = 0;
   std::chrono::steady_clock::time_point started_at() const noexcept { return started_at_; }
   const Work* next_on_loop() const noexcept { return next_on_loop_; }
 
