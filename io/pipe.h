@@ -20,6 +20,7 @@
 #include <weft/io/pipe_options.h>
 #include <weft/io/stream.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft::io {
 
@@ -36,16 +37,20 @@ class PipeStream : public Stream {
   //           null character behind its first.
   // Cancel:   does not cut it short: it is over on the next tick.
   // Source:   connect(2); Node `net.connect(path)`.
-  static PipeStream connect(std::string_view path, PipeOptions options = {});
-  static void connect(std::string_view path, Callback<PipeStream> done);
-  static void connect(std::string_view path, PipeOptions options, Callback<PipeStream> done);
+  static PipeStream connect(std::string_view path, PipeOptions options = {},
+                            const SourceLocation& at = SourceLocation::current());
+  static void connect(std::string_view path, Callback<PipeStream> done,
+                      const SourceLocation& at = SourceLocation::current());
+  static void connect(std::string_view path, PipeOptions options, Callback<PipeStream> done,
+                      const SourceLocation& at = SourceLocation::current());
 
   // Two streams connected to each other; one may be for a child process.
   //
   // Context: loop thread
   // Errors:  too_many_files_open
   // Source:  socketpair(2).
-  static std::pair<PipeStream, PipeStream> pair(PipeOptions options = {});
+  static std::pair<PipeStream, PipeStream> pair(
+      PipeOptions options = {}, const SourceLocation& at = SourceLocation::current());
 
   // Takes over a descriptor: of a connected Unix socket, of an end of a pipe(2) or of a
   // FIFO. It does not block from now on, also for others that share it.
@@ -56,7 +61,8 @@ class PipeStream : public Stream {
   // Context: loop thread
   // Errors:  bad_file_descriptor, invalid_argument; the descriptor stays the caller's then.
   // Source:  uv_pipe_open.
-  static PipeStream open(int fd, PipeOptions options = {});
+  static PipeStream open(int fd, PipeOptions options = {},
+                         const SourceLocation& at = SourceLocation::current());
 
  private:
   friend struct weft::detail::StreamAccess;
@@ -76,7 +82,8 @@ class PipeListener : public ListenerOf<PipeStream> {
   //          filename_too_long; the text names the path. UsageError as connect().
   // Source:  Node `server.listen(path)`, with its readableAll and writableAll. libuv removes
   //          whatever has the name by then; here only the file that bind() made.
-  static PipeListener bind(std::string_view path, PipeListenOptions options = {});
+  static PipeListener bind(std::string_view path, PipeListenOptions options = {},
+                           const SourceLocation& at = SourceLocation::current());
 
   // Where it listens: "/run/app.sock", "@app" for an abstract name.
   std::string path() const;

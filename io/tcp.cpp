@@ -18,9 +18,10 @@ using weft::detail::TcpSocketPtr;
 
 namespace {
 
-ConnectTarget target_of(std::span<const Address> to, const ConnectOptions& options) {
+ConnectTarget target_of(std::span<const Address> to, const ConnectOptions& options,
+                        const SourceLocation& at) {
   if (to.empty()) throw UsageError("connect: there is no address to connect to");
-  return {.addresses = {to.begin(), to.end()}, .options = options};
+  return {.addresses = {to.begin(), to.end()}, .options = options, .at = at};
 }
 
 }  // namespace
@@ -52,22 +53,25 @@ void TcpStream::connect_to(ConnectTarget target, Callback<TcpStream> done) {
                             });
 }
 
-TcpStream TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options) {
-  return connect_to(ConnectTarget{std::string(host), port, {}, options});
+TcpStream TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
+                             const SourceLocation& at) {
+  return connect_to(ConnectTarget{std::string(host), port, {}, options, at});
 }
 void TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
-                        Callback<TcpStream> done) {
-  connect_to(ConnectTarget{std::string(host), port, {}, options}, std::move(done));
+                        Callback<TcpStream> done, const SourceLocation& at) {
+  connect_to(ConnectTarget{std::string(host), port, {}, options, at}, std::move(done));
 }
-void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done) {
-  connect(host, port, ConnectOptions(), std::move(done));
+void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
+                        const SourceLocation& at) {
+  connect(host, port, ConnectOptions(), std::move(done), at);
 }
-TcpStream TcpStream::connect(std::span<const Address> to, ConnectOptions options) {
-  return connect_to(target_of(to, options));
+TcpStream TcpStream::connect(std::span<const Address> to, ConnectOptions options,
+                             const SourceLocation& at) {
+  return connect_to(target_of(to, options, at));
 }
 void TcpStream::connect(std::span<const Address> to, ConnectOptions options,
-                        Callback<TcpStream> done) {
-  connect_to(target_of(to, options), std::move(done));
+                        Callback<TcpStream> done, const SourceLocation& at) {
+  connect_to(target_of(to, options, at), std::move(done));
 }
 
 void TcpStream::set_no_delay(bool on) {
@@ -94,9 +98,10 @@ Address TcpStream::peer_address() const {
 
 // --- TcpListener ---
 
-TcpListener TcpListener::bind(std::string_view ip, std::uint16_t port, ListenOptions options) {
-  return StreamAccess::make<TcpListener>(
-      weft::detail::listen_tcp(EventLoop::current("bind"), Address::parse(ip, port), options));
+TcpListener TcpListener::bind(std::string_view ip, std::uint16_t port, ListenOptions options,
+                              const SourceLocation& at) {
+  return StreamAccess::make<TcpListener>(weft::detail::made_at(
+      at, weft::detail::listen_tcp(EventLoop::current("bind"), Address::parse(ip, port), options)));
 }
 
 Address TcpListener::address() const {

@@ -15,6 +15,7 @@
 #include <weft/io/stream.h>
 #include <weft/io/tcp_options.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -44,13 +45,17 @@ class TcpStream : public Stream {
   //           (io::lookup_all).
   // Source:   Node `net.connect` with `autoSelectFamily`, which gives an attempt up when
   //           it starts the next; uv_tcp_connect.
-  static TcpStream connect(std::string_view host, std::uint16_t port, ConnectOptions options = {});
-  static void connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done);
+  static TcpStream connect(std::string_view host, std::uint16_t port, ConnectOptions options = {},
+                           const SourceLocation& at = SourceLocation::current());
+  static void connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
+                      const SourceLocation& at = SourceLocation::current());
   static void connect(std::string_view host, std::uint16_t port, ConnectOptions options,
-                      Callback<TcpStream> done);
-  static TcpStream connect(std::span<const Address> to, ConnectOptions options = {});
-  static void connect(std::span<const Address> to, ConnectOptions options,
-                      Callback<TcpStream> done);
+                      Callback<TcpStream> done,
+                      const SourceLocation& at = SourceLocation::current());
+  static TcpStream connect(std::span<const Address> to, ConnectOptions options = {},
+                           const SourceLocation& at = SourceLocation::current());
+  static void connect(std::span<const Address> to, ConnectOptions options, Callback<TcpStream> done,
+                      const SourceLocation& at = SourceLocation::current());
 
   // Whether small writes go out at once: TCP_NODELAY.
   void set_no_delay(bool on);
@@ -78,7 +83,8 @@ class TcpListener : public ListenerOf<TcpStream> {
   // Context: loop thread
   // Errors:  address_in_use, permission_denied, address_not_available; the text
   //          names the address. invalid_argument when `ip` is not an IP address.
-  static TcpListener bind(std::string_view ip, std::uint16_t port, ListenOptions options = {});
+  static TcpListener bind(std::string_view ip, std::uint16_t port, ListenOptions options = {},
+                          const SourceLocation& at = SourceLocation::current());
 
   Address address() const;
   std::uint16_t port() const { return address().port(); }

@@ -20,9 +20,9 @@ Terminal& Tty::terminal(const char* what) const {
   return weft::detail::block_as<Terminal>(StreamAccess::block(*this, what), what, "terminal");
 }
 
-Tty Tty::open(int fd) {
-  return StreamAccess::make<Tty>(
-      weft::detail::open_terminal(EventLoop::current("open"), fd, "fd " + std::to_string(fd)));
+Tty Tty::open(int fd, const SourceLocation& at) {
+  return StreamAccess::make<Tty>(weft::detail::made_at(
+      at, weft::detail::open_terminal(EventLoop::current("open"), fd, "fd " + std::to_string(fd))));
 }
 
 void Tty::set_mode(TtyMode mode) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <weft/io/stream.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -41,7 +42,7 @@ class Tty : public Stream {
   // Errors:  inappropriate_io_control_operation: no terminal; bad_file_descriptor.
   // Source:  uv_tty_init, which opens the terminal anew: that others share it does not
   //          block them nor this.
-  static Tty open(int fd);
+  static Tty open(int fd, const SourceLocation& at = SourceLocation::current());
 
   // Errors: io_error: the terminal is gone.
   // Source: uv_tty_set_mode; Node `tty.setRawMode(on)`.

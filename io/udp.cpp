@@ -45,18 +45,22 @@ inline weft::detail::UdpSocket& UdpSocket::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
-UdpSocket UdpSocket::bind(std::string_view ip, std::uint16_t port, UdpOptions options) {
+UdpSocket UdpSocket::bind(std::string_view ip, std::uint16_t port, UdpOptions options,
+                          const SourceLocation& created_at) {
   auto& loop = EventLoop::current("bind");
   const Address at = Address::parse(ip, port);
   const UdpFamily family = at.is_ipv6() ? UdpFamily::kIpv6 : UdpFamily::kIpv4;
   Block block = weft::detail::UdpSocket::open(loop, family, options, "bind " + at.to_string());
+  block->set_created_at(created_at);
   block->bind(at, options);
   return UdpSocket(std::move(block));
 }
 
-UdpSocket UdpSocket::unbound(UdpFamily family, UdpOptions options) {
-  return UdpSocket(
-      weft::detail::UdpSocket::open(EventLoop::current("unbound"), family, options, "unbound"));
+UdpSocket UdpSocket::unbound(UdpFamily family, UdpOptions options,
+                             const SourceLocation& created_at) {
+  return UdpSocket(weft::detail::made_at(
+      created_at,
+      weft::detail::UdpSocket::open(EventLoop::current("unbound"), family, options, "unbound")));
 }
 
 void UdpSocket::connect(const Address& peer) {

@@ -31,6 +31,7 @@
 #include <weft/runtime/await.h>
 #include <weft/runtime/detail/drop_handle.h>
 #include <weft/runtime/result.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -48,12 +49,14 @@ class UdpSocket {
   // Errors:  address_in_use, permission_denied, address_not_available; the text
   //          names the address. invalid_argument when `ip` is not an IP address.
   //          UsageError for options out of their range.
-  static UdpSocket bind(std::string_view ip, std::uint16_t port, UdpOptions options = {});
+  static UdpSocket bind(std::string_view ip, std::uint16_t port, UdpOptions options = {},
+                        const SourceLocation& at = SourceLocation::current());
   // A socket without an address: it gets a free port when it first sends or connects.
   //
   // Context: loop thread
   // Errors:  too_many_files_open, address_family_not_supported.
-  static UdpSocket unbound(UdpFamily family, UdpOptions options = {});
+  static UdpSocket unbound(UdpFamily family, UdpOptions options = {},
+                           const SourceLocation& at = SourceLocation::current());
 
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;

@@ -97,7 +97,9 @@ std::optional<Result<StreamPtr>> Listener::take() noexcept {
 
 Result<StreamPtr> Listener::wrap_or_error(Descriptor accepted) noexcept {
   try {
-    return wrap(std::move(accepted));
+    Result<StreamPtr> wrapped = wrap(std::move(accepted));
+    if (wrapped) (*wrapped)->set_created_at(created_at());
+    return wrapped;
   } catch (const std::bad_alloc&) {
     return uv_error(UV_ENOMEM, describe("accept"));
   }

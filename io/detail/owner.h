@@ -34,6 +34,13 @@ T& block_as(Block& block, const char* what, const char* kind) {
   raise_other_kind(what, kind);
 }
 
+// `block`, made by the user's code at `at`.
+template <typename BlockPtr>
+BlockPtr made_at(const SourceLocation& at, BlockPtr block) {
+  block->set_created_at(at);
+  return block;
+}
+
 // The callback form of a leaf: a result that was there at once comes on the next tick.
 template <typename T, typename Leaf>
 void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {

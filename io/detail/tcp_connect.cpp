@@ -34,10 +34,7 @@ Addresses interleaved(const Addresses& addresses) {
 class TcpConnect {
  public:
   TcpConnect(EventLoop& loop, ConnectTarget target, Callback<TcpSocketPtr> done)
-      : loop_(loop),
-        target_(std::move(target)),
-        first_(new TcpSocket(loop)),
-        done_(std::move(done)) {}
+      : loop_(loop), target_(std::move(target)), first_(new_socket()), done_(std::move(done)) {}
   TcpConnect(const TcpConnect&) = delete;
   TcpConnect& operator=(const TcpConnect&) = delete;
   ~TcpConnect() { delay_.clear(); }
@@ -60,6 +57,12 @@ class TcpConnect {
  private:
   // An attempt for each address that has been tried; null: it has ended.
   using Attempts = std::vector<TcpSocketPtr>;
+
+  TcpSocketPtr new_socket() const {
+    TcpSocketPtr socket(new TcpSocket(loop_));
+    socket->set_created_at(target_.at);
+    return socket;
+  }
 
   // The first socket is there before its address is: it triggers the lookup.
   void look_up() {
@@ -88,7 +91,7 @@ class TcpConnect {
 
   void try_next() {
     const std::size_t index = attempts_.size();
-    TcpSocketPtr socket = index == 0 ? std::move(first_) : TcpSocketPtr(new TcpSocket(loop_));
+    TcpSocketPtr socket = index == 0 ? std::move(first_) : new_socket();
     if (index + 1 < addresses_.size()) {
       const auto delay = std::max(target_.options.attempt_delay, kDelayMin);
       delay_ = set_timeout(delay, [this] { try_next(); });

@@ -14,6 +14,7 @@
 #include <weft/io/address.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/io/tcp_options.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft::detail {
 
@@ -22,6 +23,7 @@ struct ConnectTarget {
   std::uint16_t port = 0;
   std::vector<io::Address> addresses = {};
   io::ConnectOptions options = {};
+  SourceLocation at = {};  // of the call
 };
 
 // Leaf; never finishes at once. What it returns is gone once `done` was called.
