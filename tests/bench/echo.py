@@ -1,10 +1,11 @@
-"""TCP and UDP echo, judged by the server's CPU time per request.
+"""TCP, Unix socket and UDP echo, judged by the server's CPU time per request.
 
 Server and load generator share one core: there the figure repeats to a percent
 or two. All servers run all the time; one of them is driven at a time, each once
 per round.
 """
 
+import pathlib
 import subprocess
 import sys
 
@@ -23,6 +24,11 @@ UDP_SERVERS = [
     ("ours", "weft fiber", ["io_udp_bench", "fiber"]),
     ("ours", "weft callback", ["io_udp_bench", "callback"]),
     ("ours", "weft fiber, batches of up to 20", ["io_udp_bench", "batch"]),
+]
+UNIX_SERVERS = [
+    ("floor", "libuv C", ["echo_uv", "unix"]),
+    ("ours", "weft fiber", ["io_echo_bench", "fiber", "unix"]),
+    ("ours", "weft callback", ["io_echo_bench", "callback", "unix"]),
 ]
 HELD = 10000  # connections, each echoing at least once
 
@@ -79,6 +85,17 @@ def measure(rounds, seconds):
         sides.append(table.Side(f"echoes on {HELD:,} connections held", role, name, "",
                                 [result["requests"]]))
         server.stop()
+    return sides
+
+
+def measure_unix(rounds, seconds):
+    """Returns one table.Side per server, over Unix sockets."""
+    servers = started(UNIX_SERVERS)
+    sides = in_turns("Unix socket echo, 50 connections", servers, rounds,
+                     "--connections", "50", "--seconds", str(seconds), "--unix")
+    for _, _, server in servers:
+        server.stop()
+        pathlib.Path(f"/tmp/weft-bench-{server.port}.sock").unlink(missing_ok=True)
     return sides
 
 

@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ typedef struct {
   int connections;
   int pid;  // 0: nobody's CPU time is asked for
   bool is_udp;
+  bool is_unix;
   double seconds;
   long messages;  // 0: until the seconds are over
 } options;
@@ -102,16 +104,30 @@ static bool receive(connection* peer) {
   return peer->received == kMessageBytes;
 }
 
-static void connect_one(connection* peer, int port, bool is_udp) {
+// A Unix socket's server prints a number as well, of the path it listens at.
+static void connect_unix(connection* peer, int number) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  snprintf(address.sun_path, sizeof address.sun_path, "/tmp/weft-bench-%d.sock", number);
+  peer->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  must(peer->fd >= 0, "socket");
+  must(connect(peer->fd, (struct sockaddr*)&address, sizeof address) == 0, "connect");
+}
+
+static void connect_inet(connection* peer, int port, bool is_udp) {
   const int on = 1;
   struct sockaddr_in address = {.sin_family = AF_INET,
                                 .sin_port = htons((uint16_t)port),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
   peer->fd = socket(AF_INET, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
   must(peer->fd >= 0, "socket");
   must(connect(peer->fd, (struct sockaddr*)&address, sizeof address) == 0, "connect");
   must(is_udp || setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "nodelay");
+}
+
+static void connect_one(connection* peer, const options* given) {
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+  given->is_unix ? connect_unix(peer, given->port)
+                 : connect_inet(peer, given->port, given->is_udp);
   must(epoll_ctl(poller, EPOLL_CTL_ADD, peer->fd, &event) == 0, "epoll_ctl");
 }
 
@@ -147,6 +163,7 @@ static options parse(int argc, char** argv) {
                                          {"messages", required_argument, NULL, 'm'},
                                          {"pid", required_argument, NULL, 'p'},
                                          {"udp", no_argument, NULL, 'u'},
+                                         {"unix", no_argument, NULL, 'x'},
                                          {NULL, 0, NULL, 0}};
   options given = {.connections = 50, .seconds = 0.4};
   for (int name = 0; (name = getopt_long(argc, argv, "", kNames, NULL)) != -1;) {
@@ -155,11 +172,13 @@ static options parse(int argc, char** argv) {
     if (name == 'm') given.messages = atol(optarg);
     if (name == 'p') given.pid = atoi(optarg);
     if (name == 'u') given.is_udp = true;
+    if (name == 'x') given.is_unix = true;
     if (name == '?') exit(2);
   }
   if (optind + 1 != argc) {
     fprintf(stderr,
-            "usage: load PORT [--connections N] [--seconds S | --messages M] [--pid P] [--udp]\n");
+            "usage: load PORT [--connections N] [--seconds S | --messages M] [--pid P] "
+            "[--udp | --unix]\n");
     exit(2);
   }
   given.port = atoi(argv[optind]);
@@ -181,7 +200,7 @@ int main(int argc, char** argv) {
   for (int from = 0; from < given.connections; from += kConnectAtOnce) {
     const int left = given.connections - from;
     const int group = left < kConnectAtOnce ? left : kConnectAtOnce;
-    for (int i = 0; i < group; ++i) connect_one(&peers[from + i], given.port, given.is_udp);
+    for (int i = 0; i < group; ++i) connect_one(&peers[from + i], &given);
     play(&peers[from], group, group, 0);
   }
 

@@ -2,7 +2,8 @@
 //
 // Reading stays started, all connections read into one buffer, and the answer
 // goes out by uv_try_write; a request is made only for what the socket did not
-// take. Prints its port, then serves until it is killed.
+// take. Prints its port, then serves until it is killed; echo_uv unix: at
+// /tmp/weft-bench-NUMBER.sock, whose number it prints.
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,26 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   write_rest(stream, buf->base + sent, (size_t)(size - sent));
 }
 
+static void on_pipe_connection(uv_stream_t* listener, int status) {
+  must(status, "connection");
+  uv_pipe_t* peer = malloc(sizeof *peer);
+  must(uv_pipe_init(listener->loop, peer, 0), "init");
+  must(uv_accept(listener, (uv_stream_t*)peer), "accept");
+  must(uv_read_start((uv_stream_t*)peer, on_alloc, on_read), "read");
+}
+
+static int serve_unix(uv_loop_t* loop) {
+  uv_pipe_t listener;
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/weft-bench-%d.sock", (int)uv_os_getpid());
+  must(uv_pipe_init(loop, &listener, 0), "init");
+  must(uv_pipe_bind(&listener, path), "bind");
+  must(uv_listen((uv_stream_t*)&listener, 4096, on_pipe_connection), "listen");
+  printf("%d\n", (int)uv_os_getpid());
+  fflush(stdout);
+  return uv_run(loop, UV_RUN_DEFAULT);
+}
+
 static void on_connection(uv_stream_t* listener, int status) {
   must(status, "connection");
   uv_tcp_t* peer = malloc(sizeof *peer);
@@ -72,8 +93,9 @@ static void on_connection(uv_stream_t* listener, int status) {
   must(uv_read_start((uv_stream_t*)peer, on_alloc, on_read), "read");
 }
 
-int main(void) {
+int main(int argc, char** argv) {
   uv_loop_t* loop = uv_default_loop();
+  if (argc == 2 && strcmp(argv[1], "unix") == 0) return serve_unix(loop);
   uv_tcp_t listener;
   struct sockaddr_in address;
   int length = sizeof address;
