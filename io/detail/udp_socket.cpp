@@ -37,7 +37,7 @@ const char* or_null(const std::optional<std::string>& text) noexcept {
 UdpSocket::UdpSocket(EventLoop& loop, io::UdpFamily family, bool is_batched)
     : Handle(loop, "UDPWRAP"), family_(family) {
   const unsigned domain = family == io::UdpFamily::kIpv6 ? AF_INET6 : AF_INET;
-  open_code_ = uv_udp_init_ex(loop.uv(), &handle_, domain | (is_batched ? UV_UDP_RECVMMSG : 0U));
+  open_code_ = uv_udp_init_ex(loop.uv(), &handle_, is_batched ? domain | UV_UDP_RECVMMSG : domain);
   // The block is closed as any other, so it needs a handle in any case.
   if (open_code_ < 0) uv_must(uv_udp_init(loop.uv(), &handle_));
   set_data();
