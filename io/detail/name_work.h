@@ -33,13 +33,12 @@ class NameWork : public Work {
 
   // Leaf. Owns itself from here on, until it has called back and ended.
   static std::optional<Result<T>> start(std::unique_ptr<NameWork> work, Done<T> done) {
-    work->done_.take(done, ResourceAccess::frame(work->resource_));
     if (auto error = start_work(work->loop_, Pool::dns(), *work)) {
-      work->done_.give_back(done);
       error->doing = work->doing_ + ": " + error->doing;
       return Result<T>(*std::move(error));
     }
-    static_cast<void>(work.release());
+    NameWork& started = *work.release();
+    started.done_.take(done, ResourceAccess::frame(started.resource_));
     return std::nullopt;
   }
 

@@ -193,6 +193,7 @@ TEST_CASE("a name that does not exist is an error that names the call and the na
 
 TEST_CASE("what cannot be a name fails, and not inside the call") {
   std::string name;
+  SUBCASE("empty") {}
   SUBCASE("too long") {
     name = std::string(2000, 'n');
   }
