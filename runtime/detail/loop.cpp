@@ -4,6 +4,7 @@
 #include <weft/ctx/detail/hook_table.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/check.h>
+#include <weft/runtime/detail/fd_table.h>
 #include <weft/runtime/detail/handle.h>
 #include <weft/runtime/detail/leave.h>
 #include <weft/runtime/detail/loop.h>
@@ -59,6 +60,7 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
   own_handles_.reserve(8);
   HookTable::of_this_thread().set_error_policy(options_.hook_errors);
   if (uv == nullptr) uv_check(uv_loop_init(&own_uv_), "run");
+  grow_fd_table(uv_backend_fd(uv_));
   uv_update_time(uv_);
   if (clock == Clock::kVirtual) timers_.use_virtual_time();
   if (const int code = open_handles(); code < 0) give_up(code);

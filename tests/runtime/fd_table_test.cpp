@@ -1,0 +1,52 @@
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <sys/resource.h>
+
+#include <doctest/doctest.h>
+
+#include <weft/runtime/run.h>
+#include <weft/tests/support/harness.h>
+
+namespace weft {
+namespace {
+
+TEST_SUITE_BEGIN("runtime/fd_table");
+
+// How many descriptors the kernel has room for without another table.
+int room() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int size = 0;
+  while (status >> word) {
+    if (word == "FDSize:") status >> size;
+  }
+  return size;
+}
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                       std::filesystem::directory_iterator());
+}
+
+TEST_CASE("the first run makes room for all descriptors, and leaves none open") {
+  const auto child = test::run_in_child([] {
+    const rlimit limit{2048, 4096};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const std::ptrdiff_t open_before = open_descriptors();
+    run([] {
+      if (room() < 2048) throw std::runtime_error("room for " + std::to_string(room()));
+    });
+    if (open_descriptors() != open_before) throw std::runtime_error("one is still open");
+  });
+
+  CHECK(child.errors == "");
+  CHECK(child.status == 0);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+}  // namespace weft
