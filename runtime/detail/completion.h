@@ -80,8 +80,7 @@ class Completion {
   [[gnu::noinline]] void call_back(EventLoop& loop, AsyncResource& resource, Outcome outcome) {
     if (!done_) return;
     Callback<T> done = std::exchange(done_, {});
-    Result<T> result(std::move(outcome));
-    loop.call(resource, std::move(frame_), [&] { done(std::move(result)); });
+    loop.call(resource, std::move(frame_), [&] { done(Result<T>(std::move(outcome))); });
   }
   void wait_for(AwaitResult<T>& waiter) noexcept {
     waiter_ = &waiter;
