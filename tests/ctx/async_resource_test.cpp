@@ -162,7 +162,7 @@ TEST_CASE_FIXTURE(ContextTest, "a resource that begins again has a new id and th
   AsyncResource pooled("PARSER");
 
   detail::ResourceAccess::end(pooled);
-  local.run("second", [&] { detail::ResourceAccess::begin(pooled); });
+  local.run("second", [&] { pooled.async_reset(); });
   pooled.run_in_async_scope([&] { recorder.note(seen(local)); });
   detail::ResourceAccess::end(pooled);
   detail::ResourceAccess::end(pooled);
