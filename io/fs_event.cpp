@@ -38,7 +38,7 @@ void FsEvent::next(Callback<FsChange> done) {
 }
 
 void FsEvent::on_change(UniqueFunction<void(FsChange)> handler) {
-  block("on_change").on_change(std::move(handler));
+  block("on_change").on_next(std::move(handler));
 }
 void FsEvent::on_error(UniqueFunction<void(Error)> handler) {
   block("on_error").on_error(std::move(handler));

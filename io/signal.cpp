@@ -62,16 +62,16 @@ SignalListener SignalListener::listen(std::initializer_list<int> signals) {
 int SignalListener::wait() {
   auto& watch = block("wait");
   return await_leaf<int>(
-      "wait for a signal", [&](Done<int> done) { return watch.wait(done); },
-      [&] { watch.cancel_wait(); });
+      "wait for a signal", [&](Done<int> done) { return watch.next(done); },
+      [&] { watch.cancel_next(); });
 }
 void SignalListener::wait(Callback<int> done) {
   auto& watch = block("wait");
-  start_leaf(watch, std::move(done), [&](auto callback) { return watch.wait(callback); });
+  start_leaf(watch, std::move(done), [&](auto callback) { return watch.next(callback); });
 }
 
 void SignalListener::on_signal(UniqueFunction<void(int)> handler) {
-  block("on_signal").on_signal(std::move(handler));
+  block("on_signal").on_next(std::move(handler));
 }
 void SignalListener::on_close(UniqueFunction<void()> handler) {
   block("on_close").on_close(std::move(handler));

@@ -2,15 +2,18 @@
 #include <new>
 #include <utility>
 
-#include <weft/ctx/error.h>
 #include <weft/io/detail/fs_watch.h>
-#include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
+namespace {
+
+constexpr FeedWords kWords = {"next", "on_change", "watch"};
+
+}  // namespace
 
 FsWatch::FsWatch(EventLoop& loop, std::string path, const io::FsEventOptions& options)
-    : Handle(loop, "FSEVENTWRAP"), path_(std::move(path)), options_(options) {
+    : Feed(loop, "FSEVENTWRAP", kWords), path_(std::move(path)), options_(options) {
   uv_must(uv_fs_event_init(loop.uv(), &handle_));
   set_data();
 }
@@ -18,10 +21,10 @@ FsWatch::FsWatch(EventLoop& loop, std::string path, const io::FsEventOptions& op
 // libuv takes the flag and does nothing where the system has no such watch.
 void FsWatch::start() {
 #ifdef __linux__
-  if (options_.recursive) uv_check(UV_ENOTSUP, "watch " + path_ + " and what is below");
+  if (options_.recursive) uv_check(UV_ENOTSUP, describe() + " and what is below");
 #endif
   const unsigned flags = options_.recursive ? UV_FS_EVENT_RECURSIVE : 0;
-  uv_check(uv_fs_event_start(&handle_, &on_event, path_.c_str(), flags), "watch " + path_);
+  uv_check(uv_fs_event_start(&handle_, &on_event, path_.c_str(), flags), describe());
 }
 
 void FsWatch::on_event(uv_fs_event_t* handle, const char* name, int events, int status) {
@@ -34,25 +37,12 @@ void FsWatch::on_event(uv_fs_event_t* handle, const char* name, int events, int 
   } catch (const std::bad_alloc&) {
     change = {.overflowed = true};
   }
-  self.happened(std::move(change));
-}
-
-void FsWatch::happened(io::FsChange change) {
-  if (next_) {
-    next_.complete(loop(), resource(), std::move(change));
-  } else if (change_handler_ && !has_kept()) {
-    change_handler_.call(loop(), resource(), std::move(change));
-  } else {
-    keep(std::move(change));
-  }
+  self.is_taken() ? self.tell(self.resource(), std::move(change)) : self.keep(std::move(change));
 }
 
 void FsWatch::failed(int code) {
-  if (next_) return next_.complete(loop(), resource(), uv_error(code, "watch " + path_));
-  if (error_handler_) {
-    return error_handler_.call(loop(), resource(), uv_error(code, "watch " + path_));
-  }
-  failure_ = code;
+  if (has_waiter()) return finish(resource(), uv_error(code, describe()));
+  error_handler_.call(loop(), resource(), uv_error(code, describe()));
 }
 
 void FsWatch::keep(io::FsChange change) noexcept {
@@ -74,51 +64,15 @@ void FsWatch::keep(io::FsChange change) noexcept {
   if (has_overflowed_) kept_.clear();
 }
 
-io::FsChange FsWatch::take_kept() {
-  if (std::exchange(has_overflowed_, false)) return {.overflowed = true};
+FsWatch::Kept FsWatch::take_kept() {
+  if (std::exchange(has_overflowed_, false)) return {resource(), {.overflowed = true}};
   io::FsChange first = std::move(kept_.front());
   kept_.pop_front();
-  return first;
-}
-
-std::optional<Result<io::FsChange>> FsWatch::next(Done<io::FsChange> done) {
-  require_callback(done, "next");
-  if (is_closing()) return Result<io::FsChange>(uv_error(UV_EBADF, "next: the watch is closed"));
-  if (next_) throw UsageError("next: another wait for a change is pending; one at a time");
-  if (change_handler_) throw UsageError("next: on_change() takes what comes; use one of the two");
-  if (has_kept()) return Result<io::FsChange>(take_kept());
-  if (failure_ != 0) {
-    return Result<io::FsChange>(uv_error(std::exchange(failure_, 0), "watch " + path_));
-  }
-  next_.take(done);
-  return std::nullopt;
-}
-
-void FsWatch::cancel_next() {
-  next_.complete(loop(), resource(), uv_error(UV_ECANCELED, "watch " + path_));
-}
-
-void FsWatch::on_change(UniqueFunction<void(io::FsChange)> handler) {
-  if (next_) throw UsageError("on_change: a wait is pending; use one of the two");
-  change_handler_.set(std::move(handler));
-  if (!has_kept() || !change_handler_ || is_closing()) return;
-  loop().add_tick(std::make_unique<Tick>([this] { deliver_kept(); },
-                                         AsyncResourceOptions{.trigger = resource().async_id()}));
-}
-
-// What happened before the handler came, which may close the watch or go itself.
-void FsWatch::deliver_kept() {
-  while (has_kept() && change_handler_ && !is_closing()) {
-    change_handler_.call(loop(), resource(), take_kept());
-  }
-}
-
-void FsWatch::end_pending() noexcept {
-  if (next_) cancel_next();
+  return {resource(), std::move(first)};
 }
 
 void FsWatch::drop_handlers() noexcept {
-  change_handler_.clear();
+  Feed::drop_handlers();
   error_handler_.clear();
 }
 

@@ -5,13 +5,12 @@
 // the others, which only tell it; they begin to close when it does.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
 #include <uv.h>
 
-#include <weft/runtime/detail/handle.h>
+#include <weft/io/detail/feed.h>
 
 namespace weft::detail {
 
@@ -21,16 +20,10 @@ using SignalWatchPtr = HandlePtr<SignalWatch>;
 // Errors: as SignalListener::listen.
 SignalWatchPtr listen_signals(EventLoop& loop, std::span<const int> signals);
 
-class SignalWatch final : public Handle {
+class SignalWatch final : public Feed<int> {
  public:
   // `leader` null: it leads itself.
   SignalWatch(EventLoop& loop, int signal, SignalWatch* leader);
-
-  // Leaf.
-  std::optional<Result<int>> wait(Done<int> done);
-  // Ends the pending wait with operation_canceled.
-  void cancel_wait();
-  void on_signal(UniqueFunction<void(int)> handler);
 
   // true: while it is open; false: never.
   void keep_alive(bool always) noexcept;
@@ -38,9 +31,10 @@ class SignalWatch final : public Handle {
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
   void begin_close() noexcept override;
-  void end_pending() noexcept override;
-  void drop_handlers() noexcept override;
-  void tell_closed(PersistentHandler<>& handler) override;
+  std::string describe() const override;
+  bool has_kept() const noexcept override { return !kept_.empty(); }
+  Kept take_kept() override;
+  void waits(bool begins) noexcept override;
 
  private:
   friend SignalWatchPtr listen_signals(EventLoop& loop, std::span<const int> signals);
@@ -54,21 +48,16 @@ class SignalWatch final : public Handle {
   void add(int signal);
   bool has(int signal) const noexcept;
   void heard(SignalWatch& by);
-  void finish_wait(AsyncResource& as, Result<int> result);
-  void deliver_pending();
-  void update_reference() noexcept;
 
   uv_signal_t handle_;
   const int signal_;
   SignalWatch* const leader_;
-  bool is_pending_ = false;  // it came, and nobody took it
+  bool is_kept_ = false;  // it came, and nobody took it
 
   // The leader's.
   std::vector<SignalWatchPtr> others_;
-  std::vector<SignalWatch*> pending_;  // in the order they came
+  std::vector<SignalWatch*> kept_;  // in the order they came
   KeepsAlive keeps_alive_ = KeepsAlive::kWhileWaiting;
-  Completion<int> wait_;
-  PersistentHandler<int> signal_handler_;
 };
 
 }  // namespace weft::detail

@@ -189,8 +189,8 @@ TEST_CASE("misuse of a listener says what to do") {
         UsageError);
     auto listener = SignalListener::listen({SIGUSR1});
     listener.wait([](const Result<int>&) {});
-    CHECK_THROWS_WITH_AS(listener.wait(),
-                         "wait: another wait for a signal is pending; one at a time", UsageError);
+    CHECK_THROWS_WITH_AS(listener.wait(), "wait: another wait is pending; one at a time",
+                         UsageError);
     CHECK_THROWS_WITH_AS(listener.on_signal([](int) {}),
                          "on_signal: a wait is pending; use one of the two", UsageError);
   });
