@@ -18,6 +18,7 @@
 #include <weft/io/pass_handle.h>
 #include <weft/io/pipe.h>
 #include <weft/io/pipe_options.h>
+#include <weft/io/process.h>
 #include <weft/io/serve.h>
 #include <weft/io/signal.h>
 #include <weft/io/stdio.h>

@@ -1,6 +1,7 @@
 // What the owners of handles share: reaching the block, and starting leaves.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,8 +17,8 @@ namespace weft::detail {
 
 // The block of an owner, for a call named `what`.
 // Errors: UsageError when the owner was moved from, or belongs to another thread's loop.
-template <typename T>
-T& block_of(const HandlePtr<T>& owner, const char* what) {
+template <typename T, typename Drop>
+T& block_of(const std::unique_ptr<T, Drop>& owner, const char* what) {
   if (owner == nullptr) [[unlikely]]
     raise_moved_from(what);
   if (&owner->loop() != runtime_thread.loop && !owner->is_closed()) [[unlikely]]

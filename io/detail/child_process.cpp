@@ -1,0 +1,117 @@
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+#include <string>
+#include <sys/wait.h>
+#include <utility>
+
+#include <weft/ctx/error.h>
+#include <weft/io/detail/child_process.h>
+#include <weft/io/signal.h>
+#include <weft/runtime/detail/check.h>
+#include <weft/runtime/detail/uv_error.h>
+
+namespace weft::detail {
+namespace {
+
+// Children whose loops have ended, of all threads.
+class Orphans {
+ public:
+  static Orphans& instance() {
+    static auto* const orphans = new Orphans;  // outlives every loop
+    return *orphans;
+  }
+
+  void add(std::unique_ptr<Orphan> orphan) noexcept {
+    const std::scoped_lock lock(mutex_);
+    orphan->next = std::move(first_);
+    first_ = std::move(orphan);
+  }
+
+  // Lets go of those that have ended.
+  void reap() noexcept {
+    const std::scoped_lock lock(mutex_);
+    for (std::unique_ptr<Orphan>* at = &first_; *at != nullptr;) {
+      if (::waitpid((*at)->pid, nullptr, WNOHANG) == 0) {
+        at = &(*at)->next;
+      } else {
+        *at = std::move((*at)->next);
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Orphan> first_;
+};
+
+}  // namespace
+
+ChildProcess::ChildProcess(EventLoop& loop, uv_process_options_t& options, int& code)
+    : Handle(loop, "PROCESSWRAP") {
+  Orphans::instance().reap();
+  options.exit_cb = [](uv_process_t* handle, std::int64_t exit_code, int signal) {
+    static_cast<ChildProcess&>(from(handle->data)).ended({exit_code, signal});
+  };
+  code = uv_spawn(loop.uv(), &handle_, &options);
+  set_data();
+  is_running_ = code == 0;
+  if (!is_running_) status_.emplace();
+  orphan_->pid = handle_.pid;
+}
+
+// As in Node, the handle closes when the child ends; what is called here comes before that.
+void ChildProcess::ended(io::ExitStatus status) {
+  is_running_ = false;
+  status_ = status;
+  std::exchange(is_let_go_, false) ? DropHandle()(this) : close();
+  if (!exit_handler_ && !wait_) return loop().call(resource(), [] {});
+  exit_handler_.call(loop(), resource(), status);
+  wait_.complete(loop(), resource(), status);
+}
+
+std::optional<Result<io::ExitStatus>> ChildProcess::wait(Done<io::ExitStatus> done) {
+  require_callback(done, "wait");
+  if (status_) return Result<io::ExitStatus>(*status_);
+  if (wait_) throw UsageError("wait: another wait for this process is pending; one at a time");
+  wait_.take(done);
+  return std::nullopt;
+}
+
+void ChildProcess::cancel_wait() {
+  wait_.complete(loop(), resource(), uv_error(UV_ECANCELED, "wait " + std::to_string(pid())));
+}
+
+// Once the child is reaped its number may be another's.
+void ChildProcess::kill(int signal) {
+  if (!is_running_) return;
+  const int code = uv_process_kill(&handle_, signal);
+  if (code == UV_ESRCH) return;
+  uv_check(code, "kill " + std::to_string(pid()) + " with " + io::signal_name(signal));
+}
+
+void ChildProcess::let_go() noexcept {
+  WEFT_CHECK(is_closed() || &loop() == EventLoop::current_or_null());
+  if (!is_running_ || is_closing()) return DropHandle()(this);
+  is_let_go_ = true;
+  if (!wait_ && !exit_handler_) set_referenced(false);
+}
+
+void ChildProcess::begin_close() noexcept {
+  if (std::exchange(is_let_go_, false)) DropHandle()(this);
+  if (is_running_) Orphans::instance().add(std::move(orphan_));
+}
+
+void ChildProcess::end_pending() noexcept {
+  if (wait_) cancel_wait();
+}
+
+void ChildProcess::drop_handlers() noexcept {
+  exit_handler_.clear();
+}
+
+void LetGoOfProcess::operator()(ChildProcess* child) const noexcept {
+  child->let_go();
+}
+
+}  // namespace weft::detail
