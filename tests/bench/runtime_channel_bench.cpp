@@ -133,7 +133,8 @@ int main(int argc, char** argv) {
                   {"ours", "weft", [](long n) { return stream(n, 128, sum_of); }},
                   {"ours", "weft select", [](long n) { return stream(n, 128, sum_by_select); }}});
   rounds.compare("channel stream, rendezvous", "ns",
-                 {{"ours", "weft", [](long n) { return stream(n, 0, sum_of); }},
+                 {{"floor", "weft yield", yields},
+                  {"ours", "weft", [](long n) { return stream(n, 0, sum_of); }},
                   {"ours", "weft select", [](long n) { return stream(n, 0, sum_by_select); }}});
   return rounds.status();
 }

@@ -9,10 +9,10 @@ import statistics
 TARGETS = {
     ("yield round trip", "weft"): "<= 1.25 x jump_fcontext",
     ("spawn + join", "weft"): "<= 0.15 x Boost.Fiber pooled",
-    ("channel round trip", "weft"): "<= 1.5 x weft yield",
+    ("channel round trip", "weft"): "<= 0.3 x Go",
     ("channel stream, room for 128", "weft"): "<= 0.3 x Go",
     ("channel stream, room for 128", "weft select"): "<= 0.3 x Go select",
-    ("channel stream, rendezvous", "weft"): "<= 0.3 x Go",
+    ("channel stream, rendezvous", "weft"): "<= 1.5 x weft yield",
     ("channel stream, rendezvous", "weft select"): "<= 0.3 x Go select",
     ("enter + leave a scope", "with a deadline"): "<= 40 ns",
     ("1000 empty tasks", "task group"): "<= 1.2 x spawn",
