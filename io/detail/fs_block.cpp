@@ -23,7 +23,7 @@ bool FsBlock::enter(const char* what) {
 void FsBlock::leave(bool was_use) noexcept {
   if (was_use && --uses_ == 0 && state_ == State::kClosing && !start_close()) {
     close_here();
-    end(false);  // with the pass, which holds the block
+    tell_closed();
   }
   --passes_;
   free_if_done();
@@ -88,13 +88,17 @@ void FsBlock::run() noexcept {
 void FsBlock::end(bool /*was_cancelled*/) noexcept {
   state_ = State::kClosed;
   ++passes_;  // who hears of it may drop the owner
+  tell_closed();
+  --passes_;
+  free_if_done();
+}
+
+void FsBlock::tell_closed() noexcept {
   if (resource_) {
     closed_.complete(*loop_, *resource_, outcome());
     resource_.reset();
   }
   was_closed();
-  --passes_;
-  free_if_done();
 }
 
 Result<void> FsBlock::outcome() const {

@@ -67,6 +67,7 @@ class FsBlock : public Work {
   void drop() noexcept;
   bool start_close() noexcept;
   void close_here() noexcept;
+  void tell_closed() noexcept;
   void free_if_done() noexcept;
   void run() noexcept override;
   void end(bool was_cancelled) noexcept override;
