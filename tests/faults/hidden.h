@@ -11,10 +11,8 @@ namespace weft::test {
 
 template <std::size_t kBytes>
 struct CallName {
-  consteval CallName(
-      const char (&literal)[kBytes]) noexcept {  // NOLINT(google-explicit-constructor)
-    std::copy_n(literal, kBytes, text);
-  }
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal is to be a template argument
+  consteval CallName(const char (&literal)[kBytes]) noexcept { std::copy_n(literal, kBytes, text); }
   char text[kBytes];
 };
 

@@ -32,12 +32,16 @@ int note_new(int fd) noexcept {
 using namespace weft::test;
 
 // A call that returns -1 and errno when it fails, and does nothing then.
+// Types and lists of parameters stand without parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define WEFT_PLAIN_CALL(result, name, parameters, arguments)                    \
   extern "C" result fault_##name parameters asm(#name);                         \
   result fault_##name parameters {                                              \
     if (const int error = injected(row(#name)); error != 0) return fail(error); \
     return hidden<#name, result parameters>() arguments;                        \
   }
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 WEFT_PLAIN_CALL(int, accept4, (int fd, sockaddr* from, socklen_t* length, int flags),
                 (fd, from, length, flags))

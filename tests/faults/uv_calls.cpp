@@ -2,16 +2,16 @@
 // nothing; what libuv calls of itself is not counted.
 #include <weft/tests/faults/hidden.h>
 
-// The linker's: where the program's code begins and ends.
-extern "C" const char __executable_start;
-extern "C" const char etext;
+// Where the program's code begins and ends, says the linker.
+extern "C" const char code_begin asm("__executable_start");
+extern "C" const char code_end asm("etext");
 
 namespace weft::test {
 namespace {
 
 bool is_ours(const void* caller) noexcept {
-  return caller >= static_cast<const void*>(&__executable_start) &&
-         caller < static_cast<const void*>(&etext);
+  return caller >= static_cast<const void*>(&code_begin) &&
+         caller < static_cast<const void*>(&code_end);
 }
 
 }  // namespace
@@ -19,6 +19,8 @@ bool is_ours(const void* caller) noexcept {
 
 using namespace weft::test;
 
+// Types and lists of parameters stand without parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define WEFT_UV_CALL(name, parameters, arguments)                           \
   extern "C" int fault_##name parameters asm(#name);                        \
   int fault_##name parameters {                                             \
@@ -38,6 +40,8 @@ using namespace weft::test;
     const UvSetup setup;                                                    \
     return hidden<#name, int parameters>() arguments;                       \
   }
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 WEFT_UV_SETUP(uv_async_init, (uv_loop_t * loop, uv_async_t* handle, uv_async_cb wake),
               (loop, handle, wake))
