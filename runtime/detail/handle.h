@@ -50,9 +50,6 @@ class Handle {
   AsyncResource& resource() noexcept { return resource_; }
   const AsyncResource& resource() const noexcept { return resource_; }
   bool is_active() noexcept { return uv_is_active(raw()) != 0; }
-  bool keeps_loop_alive() noexcept {
-    return state_ == State::kOpen && is_active() && uv_has_ref(raw()) != 0;
-  }
   // Where the user's code made it, for reports; an empty file when that is not known.
   const SourceLocation& created_at() const noexcept { return created_at_; }
   void set_created_at(const SourceLocation& at) noexcept { created_at_ = at; }
@@ -74,6 +71,10 @@ class Handle {
   // Calls the close handler as Node does for this kind of handle: a callback of the
   // resource, which is made even if nobody listens.
   virtual void tell_closed(PersistentHandler<>& handler);
+  // For reports. Not libuv's word where something else of ours does it for the handle.
+  virtual bool keeps_loop_alive() noexcept {
+    return state_ == State::kOpen && is_active() && uv_has_ref(raw()) != 0;
+  }
   // The other way of Node's: the event is a tick, and nothing is called for the resource.
   void tell_closed_on_tick(PersistentHandler<>& handler);
 

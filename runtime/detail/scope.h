@@ -78,7 +78,7 @@ inline ScopeView* current_view() noexcept {
 
 // Its node is armed for the deadline while the scope is entered.
 struct Scope : TimerWheel::Node {
-  Scope() noexcept : Node(true) {}
+  Scope() noexcept : Node(Kind::kDeadline) {}
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope() = default;

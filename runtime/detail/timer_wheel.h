@@ -22,15 +22,17 @@ class TimerWheel {
  public:
   class Node {
    public:
+    // For the wheel's user: a Timer, the deadline of a cancel scope, an Alarm.
+    enum class Kind : std::uint8_t { kTimer, kDeadline, kAlarm };
+
     Node() = default;
-    explicit Node(bool is_deadline) noexcept : is_deadline_(is_deadline) {}
+    explicit Node(Kind kind) noexcept : kind_(kind) {}
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
     bool is_armed() const noexcept { return next_ != nullptr; }
     std::uint64_t deadline_ms() const noexcept { return deadline_ms_; }
-    // Of a cancel scope, not a timer: for the wheel's user.
-    bool is_deadline() const noexcept { return is_deadline_; }
+    Kind kind() const noexcept { return kind_; }
 
    private:
     friend class TimerWheel;
@@ -39,7 +41,7 @@ class TimerWheel {
     Node* next_ = nullptr;  // null: not armed
     std::uint64_t deadline_ms_ = 0;
     std::uint32_t place_ = 0;  // level * 64 + slot, or kFiring
-    bool is_deadline_ = false;
+    Kind kind_ = Kind::kTimer;
   };
 
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};

@@ -7,6 +7,8 @@
 
 namespace weft::detail {
 
+using Kind = TimerWheel::Node::Kind;
+
 void retain(Timer& timer) noexcept {
   ++timer.references;
 }
@@ -93,7 +95,11 @@ void Timers::refresh(Timer& timer) {
 
 void Timers::clear_all() noexcept {
   while (TimerWheel::Node* const node = wheel_.pop_any()) {
-    if (node->is_deadline()) {  // a shielded fiber may wait for nothing else
+    if (node->kind() == Kind::kAlarm) {  // its owner is closed
+      if (static_cast<Alarm&>(*node).is_referenced) count_reference(false);
+      continue;
+    }
+    if (node->kind() == Kind::kDeadline) {  // a shielded fiber may wait for nothing else
       pass(*node);
       continue;
     }
@@ -120,7 +126,7 @@ void Timers::run_due() noexcept {
   armed_for_ms_ = TimerWheel::kNever;
   const std::uint64_t now = now_ms();
   while (TimerWheel::Node* const due = wheel_.pop_due(now)) {
-    if (due->is_deadline()) {
+    if (due->kind() != Kind::kTimer) {
       pass(*due);
       loop_.drain();
       continue;
@@ -148,9 +154,33 @@ void Timers::disarm_deadline(TimerWheel::Node& node) noexcept {
   count_reference(false);
 }
 
-void Timers::pass(TimerWheel::Node& deadline) noexcept {
-  count_reference(false);
-  deadline_passed(static_cast<Scope&>(deadline));
+void Timers::arm(Alarm& alarm, std::uint64_t deadline_ms) noexcept {
+  wheel_.arm(alarm, deadline_ms);
+  if (alarm.is_referenced) count_reference(true);
+  arm_uv(alarm.deadline_ms());
+}
+
+void Timers::disarm(Alarm& alarm) noexcept {
+  if (!alarm.is_armed()) return;
+  wheel_.cancel(alarm);
+  if (alarm.is_referenced) count_reference(false);
+}
+
+void Timers::set_referenced(Alarm& alarm, bool referenced) noexcept {
+  if (alarm.is_referenced == referenced) return;
+  alarm.is_referenced = referenced;
+  if (alarm.is_armed()) count_reference(referenced);
+}
+
+// What is no Timer is due.
+void Timers::pass(TimerWheel::Node& node) noexcept {
+  if (node.kind() == Kind::kDeadline) {
+    count_reference(false);
+    return deadline_passed(static_cast<Scope&>(node));
+  }
+  auto& alarm = static_cast<Alarm&>(node);
+  if (alarm.is_referenced) count_reference(false);
+  alarm.ring(alarm);
 }
 
 // Its callback has returned or thrown.

@@ -41,6 +41,15 @@ class Timer : public TimerWheel::Node {
   bool is_on_heap = false;
 };
 
+// A timer of weft's own, which is no resource: hooks see what it is for, not how.
+struct Alarm : TimerWheel::Node {
+  // `on_ring` is not called when the run ends before.
+  explicit Alarm(void (*on_ring)(Alarm&) noexcept) noexcept : Node(Kind::kAlarm), ring(on_ring) {}
+
+  void (*ring)(Alarm&) noexcept;
+  bool is_referenced = true;  // keeps the loop alive; changed by set_referenced()
+};
+
 void retain(Timer& timer) noexcept;
 void release(Timer& timer) noexcept;
 
@@ -68,6 +77,11 @@ class Timers {
                     std::chrono::steady_clock::time_point deadline) noexcept;
   void disarm_deadline(TimerWheel::Node& node) noexcept;
 
+  // `deadline_ms` is counted from the loop's beginning, as now_ms() is.
+  void arm(Alarm& alarm, std::uint64_t deadline_ms) noexcept;
+  void disarm(Alarm& alarm) noexcept;
+  void set_referenced(Alarm& alarm, bool referenced) noexcept;
+
   // Calls what is due.
   void run_due() noexcept;
   // The time by which run_due() has work; TimerWheel::kNever when no timer is armed.
@@ -81,7 +95,7 @@ class Timers {
   template <typename Visitor>
   void for_each(Visitor&& visit) const {
     wheel_.for_each([&](const TimerWheel::Node& node) {
-      if (!node.is_deadline()) visit(static_cast<const Timer&>(node));
+      if (node.kind() == TimerWheel::Node::Kind::kTimer) visit(static_cast<const Timer&>(node));
     });
   }
 
@@ -96,7 +110,7 @@ class Timers {
   void jump_to(std::uint64_t time_ms) noexcept { virtual_now_ms_ = time_ms; }
 
  private:
-  void pass(TimerWheel::Node& deadline) noexcept;
+  void pass(TimerWheel::Node& node) noexcept;
   void fire(Timer& timer) noexcept;
   void fired(Timer& timer) noexcept;
   void count_reference(bool added) noexcept;
