@@ -14,6 +14,7 @@
 #include <weft/io/file_stat.h>
 #include <weft/io/fs.h>
 #include <weft/io/fs_event.h>
+#include <weft/io/fs_poll.h>
 #include <weft/io/listener.h>
 #include <weft/io/pass_handle.h>
 #include <weft/io/pipe.h>

@@ -71,12 +71,12 @@ class Handle {
   // Calls the close handler as Node does for this kind of handle: a callback of the
   // resource, which is made even if nobody listens.
   virtual void tell_closed(PersistentHandler<>& handler);
+  // The other way of Node's: the event is a tick, and nothing is called for the resource.
+  void tell_closed_on_tick(PersistentHandler<>& handler);
   // For reports. Not libuv's word where something else of ours does it for the handle.
   virtual bool keeps_loop_alive() noexcept {
     return state_ == State::kOpen && is_active() && uv_has_ref(raw()) != 0;
   }
-  // The other way of Node's: the event is a tick, and nothing is called for the resource.
-  void tell_closed_on_tick(PersistentHandler<>& handler);
 
  private:
   friend class EventLoop;
