@@ -21,8 +21,8 @@ bool is_changed(io::FileStat before, const io::FileStat& after) noexcept {
 
 // --- StatWork ---
 
-const AsyncResource& StatWork::resource() const noexcept {
-  return poller_ == nullptr ? own_resource_ : poller_->resource();
+const AsyncResource* StatWork::resource() const noexcept {
+  return poller_ == nullptr ? nullptr : &poller_->resource();
 }
 
 void StatWork::run() noexcept {

@@ -12,7 +12,6 @@
 #include <uv.h>
 
 #include <weft/ctx/async_resource.h>
-#include <weft/ctx/detail/resource_access.h>
 #include <weft/io/detail/feed.h>
 #include <weft/io/fs_poll.h>
 #include <weft/runtime/detail/timers.h>
@@ -27,7 +26,8 @@ class StatWork final : public Work {
   StatWork(FsPoller& poller, std::string path) : poller_(&poller), path_(std::move(path)) {}
   ~StatWork() = default;
 
-  const AsyncResource& resource() const noexcept override;
+  // The poller's; null once it was let go of.
+  const AsyncResource* resource() const noexcept override;
   // Its poller is closed: it frees itself.
   void let_go() noexcept { poller_ = nullptr; }
 
@@ -37,7 +37,6 @@ class StatWork final : public Work {
 
   FsPoller* poller_;  // null: let go of
   const std::string path_;
-  AsyncResource own_resource_{"STATWATCHER", ResourceAccess::Unborn{}};  // then; nobody hears of it
   int code_ = 0;
   io::FileStat stat_;
 };
