@@ -20,8 +20,9 @@ weft::detail::FsWatch& FsEvent::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
-FsEvent FsEvent::watch(std::string_view path, FsEventOptions options) {
+FsEvent FsEvent::watch(std::string_view path, FsEventOptions options, const SourceLocation& at) {
   Block block(new weft::detail::FsWatch(EventLoop::current("watch"), std::string(path), options));
+  block->set_created_at(at);
   block->start();
   return FsEvent(std::move(block));
 }

@@ -26,6 +26,7 @@
 #include <weft/ctx/unique_function.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/detail/drop_handle.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -60,7 +61,8 @@ class FsEvent {
   //          system's limit of watches, fs.inotify.max_user_watches);
   //          operation_not_supported for `recursive` where the system has none. The
   //          text names the path.
-  static FsEvent watch(std::string_view path, FsEventOptions options = {});
+  static FsEvent watch(std::string_view path, FsEventOptions options = {},
+                       const SourceLocation& at = SourceLocation::current());
 
   FsEvent(FsEvent&&) noexcept;
   FsEvent& operator=(FsEvent&&) noexcept;

@@ -23,12 +23,13 @@ weft::detail::FsPoller& FsPoll::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
-FsPoll FsPoll::watch(std::string_view path, FsPollOptions options) {
+FsPoll FsPoll::watch(std::string_view path, FsPollOptions options, const SourceLocation& at) {
   if (options.interval < std::chrono::milliseconds(1)) {
     throw UsageError("watch: the interval is below one millisecond");
   }
   Block block(
       new weft::detail::FsPoller(EventLoop::current("watch"), std::string(path), options.interval));
+  block->set_created_at(at);
   block->look();
   return FsPoll(std::move(block));
 }

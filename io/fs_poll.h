@@ -19,6 +19,7 @@
 #include <weft/io/file_stat.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/detail/drop_handle.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -49,7 +50,8 @@ class FsPoll {
   // Context: loop thread
   // Order:   the looks are at multiples of `interval`; one that takes longer skips some.
   // Errors:  none for the path: FsPollChange::error. UsageError for an interval below 1 ms.
-  static FsPoll watch(std::string_view path, FsPollOptions options = {});
+  static FsPoll watch(std::string_view path, FsPollOptions options = {},
+                      const SourceLocation& at = SourceLocation::current());
 
   FsPoll(FsPoll&&) noexcept;
   FsPoll& operator=(FsPoll&&) noexcept;

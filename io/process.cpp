@@ -27,8 +27,9 @@ weft::detail::ChildProcess& Process::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
-Process Process::spawn(const ProcessOptions& options) {
+Process Process::spawn(const ProcessOptions& options, const SourceLocation& at) {
   auto spawned = weft::detail::spawn_process(EventLoop::current("spawn"), options);
+  spawned.child->set_created_at(at);
   return {std::move(spawned.child), std::move(spawned.pipes)};
 }
 

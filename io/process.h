@@ -30,6 +30,7 @@
 #include <weft/ctx/unique_function.h>
 #include <weft/io/pipe.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -121,7 +122,8 @@ class Process {
   //          `file` and for a zero byte in a text.
   // Source:  Node `child_process.spawn`, which tells errors on a later tick, and makes
   //          pipes where nothing is said; uv_spawn.
-  static Process spawn(const ProcessOptions& options);
+  static Process spawn(const ProcessOptions& options,
+                       const SourceLocation& at = SourceLocation::current());
 
   Process(Process&&) noexcept;
   Process& operator=(Process&&) noexcept;

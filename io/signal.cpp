@@ -52,11 +52,13 @@ weft::detail::SignalWatch& SignalListener::block(const char* what) const {
   return weft::detail::block_of(block_, what);
 }
 
-SignalListener SignalListener::listen(std::span<const int> signals) {
-  return SignalListener(weft::detail::listen_signals(EventLoop::current("listen"), signals));
+SignalListener SignalListener::listen(std::span<const int> signals, const SourceLocation& at) {
+  return SignalListener(weft::detail::made_at(
+      at, weft::detail::listen_signals(EventLoop::current("listen"), signals)));
 }
-SignalListener SignalListener::listen(std::initializer_list<int> signals) {
-  return listen(std::span(signals.begin(), signals.size()));
+SignalListener SignalListener::listen(std::initializer_list<int> signals,
+                                      const SourceLocation& at) {
+  return listen(std::span(signals.begin(), signals.size()), at);
 }
 
 int SignalListener::wait() {
@@ -100,8 +102,8 @@ AsyncId SignalListener::async_id() const {
   return block("async_id").resource().async_id();
 }
 
-int wait_signal(std::initializer_list<int> signals) {
-  return SignalListener::listen(signals).wait();
+int wait_signal(std::initializer_list<int> signals, const SourceLocation& at) {
+  return SignalListener::listen(signals, at).wait();
 }
 
 }  // namespace weft::io

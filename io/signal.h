@@ -28,6 +28,7 @@
 #include <weft/ctx/unique_function.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/detail/drop_handle.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -46,8 +47,10 @@ class SignalListener {
   //          text names it. UsageError for none, and for SIGSEGV, SIGBUS, SIGFPE and
   //          SIGILL, which a fault would raise again and again.
   // Source:  Node `process.on(signal)`; uv_signal_start.
-  static SignalListener listen(std::initializer_list<int> signals);
-  static SignalListener listen(std::span<const int> signals);
+  static SignalListener listen(std::initializer_list<int> signals,
+                               const SourceLocation& at = SourceLocation::current());
+  static SignalListener listen(std::span<const int> signals,
+                               const SourceLocation& at = SourceLocation::current());
 
   SignalListener(SignalListener&&) noexcept;
   SignalListener& operator=(SignalListener&&) noexcept;
@@ -97,7 +100,8 @@ class SignalListener {
 // Context:  fiber
 // Suspends: always.
 // Errors:   as SignalListener::listen.
-int wait_signal(std::initializer_list<int> signals);
+int wait_signal(std::initializer_list<int> signals,
+                const SourceLocation& at = SourceLocation::current());
 
 // "SIGTERM"; "signal 77" for a number without a name.
 std::string signal_name(int signal);
