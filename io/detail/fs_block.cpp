@@ -45,6 +45,7 @@ std::optional<Result<void>> FsBlock::close(Done<void> done) {
   if (uses_ == 0 && !start_close()) {
     close_here();
     resource_.reset();
+    was_closed();
     return outcome();
   }
   closed_.take(done, ResourceAccess::frame(*resource_));

@@ -147,18 +147,15 @@ TEST_CASE("a close waits for the operations that run, and later ones find nothin
     wait_until_running(1);
     file.close([&](Result<void> closed) { trace.push_back("closed" + closed.message()); });
     CHECK(file.fd() == -1);
-    file.stat([&](Result<io::FileStat> stat) { trace.push_back(stat.message()); });
-    file.close([&](Result<void> closed) {
-      trace.push_back(closed.message());
+    file.close([&](Result<void> closed) { trace.push_back(closed.message()); });
+    file.stat([&](Result<io::FileStat> stat) {
+      trace.push_back(stat.message());
       pipe.send("late");
     });
   });
 
-  CHECK(trace.size() == 4);
-  CHECK(trace[0] == "close pipe: bad file descriptor (EBADF)");
-  CHECK(trace[1] == "stat pipe: bad file descriptor (EBADF)");
-  CHECK(trace[2] == "read late");
-  CHECK(trace[3] == "closed");
+  CHECK(trace == Trace{"close pipe: bad file descriptor (EBADF)",
+                       "stat pipe: bad file descriptor (EBADF)", "read late", "closed"});
 }
 
 TEST_CASE("a cancelled close ends its wait, and the file is closed all the same") {
