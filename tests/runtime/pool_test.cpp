@@ -25,20 +25,14 @@ using test::Trace;
 
 TEST_SUITE_BEGIN("runtime/pool");
 
-TEST_CASE("a pool runs as many functions at a time as it has threads, first come first served") {
-  Trace trace;
-
-  test::run([&] {
+TEST_CASE("a pool runs as many functions at a time as it has threads; the others wait") {
+  test::run([] {
     Pool pool({.name = "two", .threads_max = 2});
     Busy busy(pool, 2);
     std::vector<Task<void>> tasks;
-    for (const char* name : {"first", "second", "third"}) {
-      tasks.push_back(spawn([&pool, &trace, name] {
-        // One thread at a time takes from the queue; the other is still held.
-        trace.push_back(offload(pool, [name] { return std::string(name); }));
-      }));
-    }
+    for (int i = 0; i < 3; ++i) tasks.push_back(spawn([&pool] { offload(pool, [] {}); }));
     yield();
+    CHECK(pool.statistics().running == 2);
     CHECK(pool.statistics().queued == 3);
     CHECK(pool.statistics().threads == 2);
     busy.let_go();
@@ -46,8 +40,26 @@ TEST_CASE("a pool runs as many functions at a time as it has threads, first come
     CHECK(pool.statistics().finished == 5);
     CHECK(pool.statistics().queued_peak == 3);
   });
+}
 
-  CHECK(trace.size() == 3);
+TEST_CASE("who waits for a thread is served first come, first served") {
+  Trace trace;
+
+  test::run([&] {
+    Pool pool({.name = "one", .threads_max = 1});
+    Busy busy(pool, 1);
+    std::vector<Task<void>> tasks;
+    for (const char* name : {"first", "second", "third"}) {
+      tasks.push_back(spawn([&pool, &trace, name] {
+        trace.push_back(offload(pool, [name] { return std::string(name); }));
+      }));
+    }
+    yield();
+    busy.let_go();
+    for (auto& task : tasks) task.join();
+  });
+
+  CHECK(trace == Trace{"first", "second", "third"});
 }
 
 TEST_CASE("threads start when they are needed, and are used again") {
