@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include <weft/ctx/error.h>
@@ -73,7 +74,8 @@ class TcpConnect {
     Callback<Addresses> done = [this](Result<Addresses> found) {
       lookup_ = nullptr;
       if (is_cancelled_ || loop_.is_stopping()) return finish(uv_error(UV_ECANCELED, describe()));
-      found ? try_all(*found) : finish(found.failure());
+      if (!found) return finish(found.failure());
+      without_memory_fail([&] { try_all(*found); });
     };
     lookup_ = lookup.get();
     auto refused = Lookup::start(std::move(lookup), Done<Addresses>(done));
@@ -94,7 +96,7 @@ class TcpConnect {
     TcpSocketPtr socket = index == 0 ? std::move(first_) : new_socket();
     if (index + 1 < addresses_.size()) {
       const auto delay = std::max(target_.options.attempt_delay, kDelayMin);
-      delay_ = set_timeout(delay, [this] { try_next(); });
+      delay_ = set_timeout(delay, [this] { without_memory_fail([&] { try_next(); }); });
     }
     TcpSocket& attempt = *socket;
     attempts_.push_back(std::move(socket));
@@ -114,7 +116,22 @@ class TcpConnect {
       error_ = result.failure();
     }
     const bool is_last = attempts_.size() == addresses_.size();
-    if (!is_last && !is_cancelled_ && !loop_.is_stopping()) return try_next();
+    if (!is_last && !is_cancelled_ && !loop_.is_stopping()) {
+      return without_memory_fail([&] { try_next(); });
+    }
+    if (pending_ > 0) return;
+    const bool is_cut = is_cancelled_ || loop_.is_stopping();
+    finish(is_cut ? uv_error(UV_ECANCELED, describe()) : error_);
+  }
+
+  // What begins an attempt where nobody could catch: the attempts that run go on.
+  template <typename F>
+  void without_memory_fail(F&& begin) {
+    try {
+      return begin();
+    } catch (const std::bad_alloc&) {
+      error_ = uv_error(UV_ENOMEM, describe());
+    }
     if (pending_ == 0) finish(error_);
   }
 
@@ -139,8 +156,9 @@ class TcpConnect {
   }
 
   // Where there is no address to name.
-  std::string describe() const {
-    return "connect " + target_.host + ":" + std::to_string(target_.port);
+  std::string describe() const noexcept {
+    return text_or_nothing(
+        [&] { return "connect " + target_.host + ":" + std::to_string(target_.port); });
   }
 
   EventLoop& loop_;

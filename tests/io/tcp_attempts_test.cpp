@@ -129,6 +129,15 @@ TEST_CASE("a cancelled fiber ends all its attempts") {
   CHECK(trace == Trace{"cancelled"});
 }
 
+TEST_CASE("a connect that is cut is cut also when another of its attempts has failed") {
+  run_in_real_time([] {
+    const SilentPort silent;
+    const Addresses addresses{silent.address(), Address::parse("127.0.0.1", closed_port())};
+
+    CHECK_FALSE(move_on_after(200ms, [&] { TcpStream::connect(addresses, kAtOnce); }));
+  });
+}
+
 TEST_CASE("a deadline ends a connect that nobody answers") {
   run_in_real_time([] {
     const SilentPort silent;
