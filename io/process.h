@@ -194,7 +194,8 @@ struct ProcessOutput {
 //           program that fails is none, nor one that does not read its input: look at
 //           `status`.
 // Cancel:   the program gets SIGTERM, after the grace SIGKILL, and is waited for; so with
-//           every error. What it started itself may go on.
+//           every error. While the run itself ends nothing can be waited for: it gets both
+//           at once. What it started itself may go on, with nobody at its pipes.
 // Source:   trio `run_process`.
 ProcessOutput run_process(ProcessOptions options, std::string_view input = {},
                           RunProcessOptions limits = {});

@@ -29,13 +29,12 @@ struct Run {
     }
   }
 
-  void collect(PipeStream& from, std::string& into) {
+  void collect(TaskGroup& group, PipeStream& from, std::string& into) {
     char part[16 * 1024];
     while (const std::size_t count = read_some(from, std::as_writable_bytes(std::span(part)))) {
       if (count > output_bytes_max - into.size()) {
         is_too_much = true;
-        child.kill(SIGKILL);
-        return;
+        return group.cancel("too much output");
       }
       into.append(part, count);
     }
@@ -53,17 +52,21 @@ struct Run {
   void to_the_end(std::string_view input) {
     task_group([&](TaskGroup& group) {
       group.spawn([&] { feed(input); });
-      group.spawn([&] { collect(child.output(), result.output); });
-      group.spawn([&] { collect(child.errors(), result.errors); });
+      group.spawn([&] { collect(group, child.output(), result.output); });
+      group.spawn([&] { collect(group, child.errors(), result.errors); });
       result.status = child.wait();
     });
   }
 
   void end_early(std::chrono::nanoseconds grace) {
     child.kill(SIGTERM);
-    if (move_on_after(grace, [&] { child.wait(); })) return;
-    child.kill(SIGKILL);
-    child.wait();
+    try {
+      if (move_on_after(grace, [&] { child.wait(); })) return;
+      child.kill(SIGKILL);
+      child.wait();
+    } catch (const std::system_error&) {  // the run ends, and nobody can wait for it
+      child.kill(SIGKILL);
+    }
   }
 };
 
@@ -80,6 +83,7 @@ ProcessOutput run_process(ProcessOptions options, std::string_view input,
     throw;
   }
   if (run.is_too_much) {
+    shielded([&] { run.end_early(limits.grace); });
     weft::detail::uv_error(UV_ENOBUFS, "run " + options.file + ": more than " +
                                            std::to_string(limits.output_bytes_max) +
                                            " bytes of output")

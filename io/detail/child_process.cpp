@@ -28,6 +28,14 @@ class Orphans {
     first_ = std::move(orphan);
   }
 
+  // Does nothing when it was let go of: its number may be another's.
+  void kill(int pid, int signal) noexcept {
+    const std::scoped_lock lock(mutex_);
+    for (const Orphan* at = first_.get(); at != nullptr; at = at->next.get()) {
+      if (at->pid == pid) ::kill(pid, signal);
+    }
+  }
+
   // Lets go of those that have ended.
   void reap() noexcept {
     const std::scoped_lock lock(mutex_);
@@ -73,18 +81,24 @@ void ChildProcess::ended(io::ExitStatus status) {
 std::optional<Result<io::ExitStatus>> ChildProcess::wait(Done<io::ExitStatus> done) {
   require_callback(done, "wait");
   if (status_) return Result<io::ExitStatus>(*status_);
+  if (is_closing()) return Result<io::ExitStatus>(cancelled_wait());
   if (wait_) throw UsageError("wait: another wait for this process is pending; one at a time");
   wait_.take(done);
   return std::nullopt;
 }
 
 void ChildProcess::cancel_wait() {
-  wait_.complete(loop(), resource(), uv_error(UV_ECANCELED, "wait " + std::to_string(pid())));
+  wait_.complete(loop(), resource(), cancelled_wait());
+}
+
+Error ChildProcess::cancelled_wait() const noexcept {
+  return uv_error(UV_ECANCELED, text_or_nothing([&] { return "wait " + std::to_string(pid()); }));
 }
 
 // Once the child is reaped its number may be another's.
 void ChildProcess::kill(int signal) {
   if (!is_running_) return;
+  if (is_closing()) return Orphans::instance().kill(pid(), signal);
   const int code = uv_process_kill(&handle_, signal);
   if (code == UV_ESRCH) return;
   uv_check(code, "kill " + std::to_string(pid()) + " with " + io::signal_name(signal));

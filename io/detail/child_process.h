@@ -51,6 +51,7 @@ class ChildProcess final : public Handle {
   void tell_closed(PersistentHandler<>& /*handler*/) override {}
 
  private:
+  Error cancelled_wait() const noexcept;
   ~ChildProcess() override = default;
 
   void ended(io::ExitStatus status);

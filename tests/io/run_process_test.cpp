@@ -62,6 +62,15 @@ TEST_CASE("more output than is allowed ends the program with an error") {
   });
 }
 
+TEST_CASE("more output than is allowed is an error also where somebody else holds the pipes") {
+  test::run([&] {
+    CHECK_THROWS_WITH_AS(
+        run_process({.file = "sh", .args = {"-c", "yes; true"}}, {}, {.output_bytes_max = 100'000}),
+        "run sh: more than 100000 bytes of output: no buffer space available (ENOBUFS)",
+        std::system_error);
+  });
+}
+
 TEST_CASE("a program that cannot be started is an error that names it") {
   test::run([&] {
     CHECK_THROWS_WITH_AS(run_process({.file = "no-such-program"}),
