@@ -57,7 +57,7 @@ void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler)
                          peer = listener.accept()]() mutable { attend([&] { handler(peer); }); },
                         options_.fiber);
     };
-    accepting_.run([&] { accept_all(accept_one); });
+    accepting_.run([&] { accept_all(accept_one, listener); });
     listener.close();
     connections.cancel_scope().set_deadline(weft::detail::deadline_after(options_.grace));
   });
@@ -65,8 +65,8 @@ void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler)
 
 // After a failed accept the listener pauses by itself. Without memory for a stack, a try
 // at once would accept the next peer, too, only to drop it.
-void Server::accept_all(const std::function<void()>& accept_one) {
-  while (!is_stopping()) {
+void Server::accept_all(const std::function<void()>& accept_one, const Listener& listener) {
+  while (!is_stopping() && !listener.is_closing()) {
     std::exception_ptr failure;
     bool lacks_memory = false;
     try {

@@ -102,7 +102,7 @@ class Server {
   template <typename S>
   void serve_all(ListenerOf<S> listener, UniqueFunction<void(S& peer)> handler);
   // `accept_one` returns when a connection was accepted and its fiber spawned.
-  void accept_all(const std::function<void()>& accept_one);
+  void accept_all(const std::function<void()>& accept_one, const Listener& listener);
   void attend(const std::function<void()>& handle);
   void report(const std::exception_ptr& error, const char* what);
 

@@ -368,10 +368,8 @@ std::optional<Result<void>> Stream::shutdown(Done<void> done) {
 
 int Stream::accept_into(Stream& into) noexcept {
   const int code = uv_accept(stream_, into.stream_);
-  // uv_accept() watches the stream again, also one that does not read.
-  if (!is_reading_ && end_code_ == 0 && uv_read_start(stream_, &on_alloc, &on_read) == 0) {
-    uv_read_stop(stream_);
-  }
+  // uv_accept() watches the stream again, also one that does not read or has ended.
+  if (!is_reading_ && uv_read_start(stream_, &on_alloc, &on_read) == 0) uv_read_stop(stream_);
   return code;
 }
 
