@@ -60,19 +60,35 @@ int find_stream_error(int fd) noexcept {
 
 // --- PipePath ---
 
+namespace {
+
+bool is_abstract_name(std::string_view path) {
+  return !path.empty() && path.front() == '\0';
+}
+
+// Of an abstract name no byte marks the end.
+std::size_t path_bytes_max(std::string_view path) {
+  return sizeof(sockaddr_un::sun_path) - (is_abstract_name(path) ? 0 : 1);
+}
+
+}  // namespace
+
+std::optional<Error> PipePath::too_long(const char* what, std::string_view path) {
+  if (path.size() <= path_bytes_max(path)) return std::nullopt;
+  const std::string name =
+      is_abstract_name(path) ? "@" + std::string(path.substr(1)) : std::string(path);
+  return uv_error(UV_ENAMETOOLONG, std::string(what) + " " + name + ": the path of a socket has " +
+                                       std::to_string(path_bytes_max(path)) + " bytes at most");
+}
+
 PipePath::PipePath(const char* what, std::string_view path) {
   if (path.empty()) throw UsageError(std::string(what) + ": the path is empty");
-  const bool is_name = path.front() == '\0';
+  const bool is_name = is_abstract_name(path);
   name_ = is_name ? "@" + std::string(path.substr(1)) : std::string(path);
   if (!is_name && path.find('\0') != std::string_view::npos) {
     throw UsageError(std::string(what) + ": the path has a null character in it");
   }
-  const std::size_t size_max = sizeof address_.sun_path - (is_name ? 0 : 1);
-  if (path.size() > size_max) {
-    uv_error(UV_ENAMETOOLONG, std::string(what) + " " + name_ + ": the path of a socket has " +
-                                  std::to_string(size_max) + " bytes at most")
-        .raise();
-  }
+  if (const auto error = too_long(what, path)) error->raise();
   address_.sun_family = AF_UNIX;
   std::memcpy(address_.sun_path, path.data(), path.size());
   // An abstract name ends where the address does, a file's with a null character.
@@ -131,9 +147,10 @@ StreamPtr PipeSocket::take_received() {
 std::optional<Result<StreamPtr>> connect_pipe(EventLoop& loop, std::string_view path,
                                               const io::PipeOptions& options,
                                               Done<StreamPtr> done) {
-  const PipePath to("connect", path);
   PipeSocketPtr socket(new PipeSocket(loop, options));
-  Result<void> outcome = connect_now(*socket, to);
+  auto error = PipePath::too_long("connect", path);
+  Result<void> outcome =
+      error ? Result<void>(*std::move(error)) : connect_now(*socket, PipePath("connect", path));
   const AsyncId trigger = socket->resource().async_id();
   auto request = std::make_unique<PipeConnectRequest>(std::move(socket), std::move(outcome));
   auto* const started = request.get();

@@ -51,6 +51,8 @@ class PipePath {
   // Errors: std::system_error, which names `what` and the path, when it has no place in
   //         an address; UsageError when it is empty or has a null character inside.
   PipePath(const char* what, std::string_view path);
+  // The first of these errors, if it is one.
+  static std::optional<Error> too_long(const char* what, std::string_view path);
 
   const sockaddr* raw() const noexcept { return reinterpret_cast<const sockaddr*>(&address_); }
   socklen_t length() const noexcept { return length_; }
@@ -67,7 +69,7 @@ class PipePath {
 };
 
 // Leaf. Never finishes at once.
-// Errors: as PipePath.
+// Errors: UsageError, as PipePath.
 std::optional<Result<StreamPtr>> connect_pipe(EventLoop& loop, std::string_view path,
                                               const io::PipeOptions& options, Done<StreamPtr> done);
 
