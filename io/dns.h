@@ -49,7 +49,7 @@ struct LookupOptions {
 // Errors:   uv_category()'s EAI_NONAME (no such name; an empty one), EAI_AGAIN (no name
 //           server answers), EAI_NODATA ...; invalid_argument or filename_too_long for
 //           what cannot be a name; resource_unavailable_try_again when the pool's queue
-//           is full. UsageError for a null character in `host`.
+//           is full; too_many_files_open. UsageError for a null character in `host`.
 // Cancel:   at once. The system's call cannot be stopped: one that runs ends unheard,
 //           and run() returns after it. One that waits for a thread is not made.
 // Source:   Node `dns.lookup` with `all`; uv_getaddrinfo. There family and hints of an

@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -58,8 +59,12 @@ class NameWork : public Work {
  private:
   void run() noexcept final {
     uv_loop_t own;
+    own.backend_fd = -1;
     code_ = uv_loop_init(&own);
-    if (code_ < 0) return;
+    if (code_ < 0) {
+      if (own.backend_fd >= 0) ::close(own.backend_fd);  // libuv 1.44 leaves it open
+      return;
+    }
     try {
       code_ = ask(own, answer_);
     } catch (const std::bad_alloc&) {
