@@ -21,7 +21,8 @@ weft::detail::FsWatch& FsEvent::block(const char* what) const {
 }
 
 FsEvent FsEvent::watch(std::string_view path, FsEventOptions options, const SourceLocation& at) {
-  Block block(new weft::detail::FsWatch(EventLoop::current("watch"), std::string(path), options));
+  Block block(
+      new weft::detail::FsWatch(EventLoop::current("watch"), weft::detail::watched(path), options));
   block->set_created_at(at);
   block->start();
   return FsEvent(std::move(block));

@@ -60,7 +60,7 @@ class FsEvent {
   // Errors:  no_such_file_or_directory, permission_denied; no_space_on_device (the
   //          system's limit of watches, fs.inotify.max_user_watches);
   //          operation_not_supported for `recursive` where the system has none. The
-  //          text names the path.
+  //          text names the path. UsageError for a null character in it.
   static FsEvent watch(std::string_view path, FsEventOptions options = {},
                        const SourceLocation& at = SourceLocation::current());
 

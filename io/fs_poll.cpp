@@ -27,8 +27,8 @@ FsPoll FsPoll::watch(std::string_view path, FsPollOptions options, const SourceL
   if (options.interval < std::chrono::milliseconds(1)) {
     throw UsageError("watch: the interval is below one millisecond");
   }
-  Block block(
-      new weft::detail::FsPoller(EventLoop::current("watch"), std::string(path), options.interval));
+  Block block(new weft::detail::FsPoller(EventLoop::current("watch"), weft::detail::watched(path),
+                                         options.interval));
   block->set_created_at(at);
   block->look();
   return FsPoll(std::move(block));

@@ -49,7 +49,8 @@ class FsPoll {
   //
   // Context: loop thread
   // Order:   the looks are at multiples of `interval`; one that takes longer skips some.
-  // Errors:  none for the path: FsPollChange::error. UsageError for an interval below 1 ms.
+  // Errors:  none for the path: FsPollChange::error. UsageError for an interval below 1 ms, and
+  //          for a null character in the path.
   static FsPoll watch(std::string_view path, FsPollOptions options = {},
                       const SourceLocation& at = SourceLocation::current());
 

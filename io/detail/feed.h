@@ -11,6 +11,7 @@
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/handle.h>
 #include <weft/runtime/detail/loop.h>
+#include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
 
@@ -20,6 +21,15 @@ struct FeedWords {
   const char* handler;  // "on_change"
   const char* owner;    // "watch"
 };
+
+// The path of a watch.
+// Errors: UsageError for one with a null character in it, which would be another's.
+inline std::string watched(std::string_view path) {
+  if (path.find('\0') != std::string_view::npos) {
+    throw UsageError("watch: the path has a null character in it");
+  }
+  return std::string(path);
+}
 
 template <typename T>
 class Feed : public Handle {
@@ -64,7 +74,8 @@ class Feed : public Handle {
   ~Feed() override = default;
 
   // What it does, to what: for errors.
-  virtual std::string describe() const = 0;
+  // Empty where there is no memory for it.
+  virtual std::string describe() const noexcept = 0;
   virtual bool has_kept() const noexcept = 0;
   // Called only when there is one.
   virtual Kept take_kept() = 0;

@@ -50,10 +50,10 @@ FsPoller::FsPoller(EventLoop& loop, std::string path, std::chrono::milliseconds 
     : Feed(loop, "STATWATCHER", kWords),
       path_(std::move(path)),
       interval_ms_(static_cast<std::uint64_t>(interval.count())),
-      alarm_(*this) {
-  uv_must(uv_idle_init(loop.uv(), &handle_));
+      alarm_(*this),
+      work_(std::make_unique<StatWork>(*this, path_)) {
+  uv_must(uv_idle_init(loop.uv(), &handle_));  // nothing may throw behind it
   set_data();
-  work_ = std::make_unique<StatWork>(*this, path_);
 }
 
 void FsPoller::look() noexcept {
@@ -83,6 +83,7 @@ void FsPoller::looked(int code, const io::FileStat& stat) {
 }
 
 void FsPoller::wait_for_next_look() noexcept {
+  if (loop().is_stopping()) return close();  // no alarm would ring
   const std::uint64_t took_ms = loop().now_ms() - looked_at_ms_;
   loop().timers().arm(alarm_, looked_at_ms_ + (took_ms / interval_ms_ + 1) * interval_ms_);
 }

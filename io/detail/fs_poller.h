@@ -54,7 +54,9 @@ class FsPoller final : public Feed<io::FsPollChange> {
 
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
-  std::string describe() const override { return "watch " + path_; }
+  std::string describe() const noexcept override {
+    return text_or_nothing([&] { return "watch " + path_; });
+  }
   bool has_kept() const noexcept override { return kept_.has_value(); }
   Kept take_kept() override;
   void begin_close() noexcept override;
