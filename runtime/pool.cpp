@@ -44,12 +44,16 @@ struct PoolsAtFork {
 namespace detail {
 namespace {
 
-// Signals are the loop's: a thread that is started here gets none.
+// Signals are the loop's: a thread that is started here gets none, but for those of its
+// own faults, which the system delivers to whoever makes them.
 class SignalsBlocked {
  public:
   SignalsBlocked() noexcept {
     sigset_t all;
     sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
+      sigdelset(&all, fault);
+    }
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   SignalsBlocked(const SignalsBlocked&) = delete;
@@ -143,6 +147,8 @@ bool PoolCore::start_thread() {
     std::thread([self = shared_from_this()] { self->serve(); }).detach();
   } catch (const std::system_error&) {
     return false;
+  } catch (const std::bad_alloc&) {
+    return false;
   }
   ++counts_.threads;
   return true;
@@ -158,6 +164,9 @@ Work* PoolCore::take() noexcept {
 
 // What has ended is counted before anybody hears of it, and delivered without the lock.
 void PoolCore::serve() noexcept {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());  // fits in place
+#endif
   std::unique_lock lock(mutex_);
   for (;;) {
     Work* work = take();
@@ -207,6 +216,7 @@ Pool::Statistics PoolCore::statistics() const {
 // --- works ---
 
 std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work) {
+  if (!loop.takes_works()) throw UsageError("the run has ended: nobody would hear of the end");
   work.loop_ = loop.remote().get();
   work.was_cancelled_ = false;
   if (auto error = pool.core_->push(work)) return error;

@@ -6,7 +6,9 @@
 // weft has three: files use fs(), name lookups dns(), offload(fn) cpu(). Each has
 // threads and a queue of its own, so that what is slow in one does not hold up the
 // others (libuv has one pool for all of it). Threads start when they are needed and
-// stay, with all signals blocked: signals are the loop's.
+// stay. They bear the pool's name, and signals are blocked there: those are the loop's. A
+// child that a function starts by itself, as std::system does, inherits that; let
+// io::Process start it.
 //
 // Pools belong to the process: any number of loops may use one, from any thread.
 #pragma once
