@@ -26,9 +26,10 @@ void Offload::run() noexcept {
   }
 }
 
-Error Offload::failure(bool was_cancelled) {
+Error Offload::failure(bool was_cancelled) noexcept {
   if (was_cancelled) return uv_error(UV_ECANCELED, "offload");
-  Error error = uv_error(UV_UNKNOWN, "offload: " + describe_exception(thrown_));
+  Error error = uv_error(
+      UV_UNKNOWN, text_or_nothing([&] { return "offload: " + describe_exception(thrown_); }));
   try {
     std::rethrow_exception(thrown_);
   } catch (const std::system_error& thrown) {

@@ -53,7 +53,7 @@ std::optional<Result<void>> FsBlock::close(Done<void> done) {
 }
 
 void FsBlock::cancel_close() noexcept {
-  closed_.complete(*loop_, *resource_, uv_error(UV_ECANCELED, "close " + name_));
+  closed_.complete(*loop_, *resource_, uv_error(UV_ECANCELED, describe_close()));
 }
 
 void DropFsBlock::operator()(FsBlock* block) const noexcept {
@@ -74,7 +74,12 @@ void FsBlock::drop() noexcept {
 
 // Hands the close to the pool, where a loop is there to hear of its end.
 bool FsBlock::start_close() noexcept {
-  return loop_ != nullptr && loop_->takes_works() && !start_work(*loop_, Pool::fs(), *this);
+  if (loop_ == nullptr || !loop_->takes_works()) return false;
+  try {
+    return !start_work(*loop_, Pool::fs(), *this);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void FsBlock::close_here() noexcept {
@@ -103,8 +108,12 @@ void FsBlock::tell_closed() noexcept {
 }
 
 Result<void> FsBlock::outcome() const {
-  if (code_ < 0) return uv_error(code_, "close " + name_);
+  if (code_ < 0) return uv_error(code_, describe_close());
   return {};
+}
+
+std::string FsBlock::describe_close() const noexcept {
+  return text_or_nothing([&] { return "close " + name_; });
 }
 
 void wait_closed(FsBlock& block) {

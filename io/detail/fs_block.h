@@ -72,6 +72,7 @@ class FsBlock : public Work {
   void run() noexcept override;
   void end(bool was_cancelled) noexcept override;
   Result<void> outcome() const;
+  std::string describe_close() const noexcept;
 
   std::string name_;
   EventLoop* loop_ = nullptr;  // of the operations that have passes, and of the close

@@ -139,8 +139,9 @@ class FsRequest final : public Work {
  private:
   struct Nothing {};
 
-  std::string describe() const {
-    return std::string(operation_.what) + " " + operation_.subject.text();
+  std::string describe() const noexcept {
+    return text_or_nothing(
+        [&] { return std::string(operation_.what) + " " + operation_.subject.text(); });
   }
 
   void run() noexcept override {

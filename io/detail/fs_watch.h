@@ -23,7 +23,9 @@ class FsWatch final : public Feed<io::FsChange> {
 
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
-  std::string describe() const override { return "watch " + path_; }
+  std::string describe() const noexcept override {
+    return text_or_nothing([&] { return "watch " + path_; });
+  }
   bool has_kept() const noexcept override { return has_overflowed_ || !kept_.empty(); }
   Kept take_kept() override;
   void drop_handlers() noexcept override;

@@ -75,10 +75,12 @@ SignalWatch::Kept SignalWatch::take_kept() {
   return {first.resource(), first.signal_};
 }
 
-std::string SignalWatch::describe() const {
-  std::string text = "wait for " + io::signal_name(signal_);
-  for (const SignalWatchPtr& other : others_) text += ", " + io::signal_name(other->signal_);
-  return text;
+std::string SignalWatch::describe() const noexcept {
+  return text_or_nothing([&] {
+    std::string text = "wait for " + io::signal_name(signal_);
+    for (const SignalWatchPtr& other : others_) text += ", " + io::signal_name(other->signal_);
+    return text;
+  });
 }
 
 // The leader's reference is enough: all of them live as long.

@@ -31,7 +31,7 @@ class SignalWatch final : public Feed<int> {
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
   void begin_close() noexcept override;
-  std::string describe() const override;
+  std::string describe() const noexcept override;
   bool has_kept() const noexcept override { return !kept_.empty(); }
   Kept take_kept() override;
   void waits(bool begins) noexcept override;

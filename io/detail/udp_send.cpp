@@ -12,9 +12,9 @@ namespace weft::detail {
 namespace {
 
 // "send_to 127.0.0.1:80"
-std::string describe(UdpSocket& socket, const io::Datagram& datagram, const char* what) {
+std::string describe(UdpSocket& socket, const io::Datagram& datagram, const char* what) noexcept {
   if (socket.peer() != nullptr) return socket.describe(what);
-  return std::string(what) + " " + datagram.peer.to_string();
+  return text_or_nothing([&] { return std::string(what) + " " + datagram.peer.to_string(); });
 }
 
 Error closed_error(const char* what) {

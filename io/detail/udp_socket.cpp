@@ -107,7 +107,15 @@ void UdpSocket::raise_misaddressed(const io::Address* to) {
 
 void UdpSocket::set_option(std::string_view what, int (*set)(uv_udp_t*, int), int value) {
   must_be_open(what);
-  if (family_ == io::UdpFamily::kIpv6 && !bound_) bind(io::Address::parse("::", 0), {});
+  // libuv takes a socket of IPv6 for one only once it has bound it; one that the kernel has
+  // bound meanwhile it cannot.
+  if (family_ == io::UdpFamily::kIpv6 && !bound_) {
+    if (local_address().has_value() && local_address()->port() != 0) {
+      throw UsageError(std::string(what) +
+                       ": set it before the socket is first used, or bind() it");
+    }
+    bind(io::Address::parse("::", 0), {});
+  }
   uv_check(set(&handle_, value), describe(what));
 }
 
@@ -151,9 +159,11 @@ std::optional<io::Address> UdpSocket::local_address() noexcept {
   return name_of(&handle_, &uv_udp_getsockname);
 }
 
-std::string UdpSocket::describe(std::string_view what) {
-  const auto address = peer_ ? peer_ : local_address();
-  return address ? std::string(what) + " " + address->to_string() : std::string(what);
+std::string UdpSocket::describe(std::string_view what) noexcept {
+  return text_or_nothing([&] {
+    const auto address = peer_ ? peer_ : is_closing() ? bound_ : local_address();
+    return address ? std::string(what) + " " + address->to_string() : std::string(what);
+  });
 }
 
 // --- receiving ---

@@ -94,7 +94,7 @@ class UdpSocket final : public Handle {
   std::optional<io::Address> local_address() noexcept;
   uv_udp_t* udp() noexcept { return &handle_; }
   // "receive 127.0.0.1:80": the peer it is connected to, else its own address.
-  std::string describe(std::string_view what);
+  std::string describe(std::string_view what) noexcept;
 
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }

@@ -1,3 +1,5 @@
+#include <new>
+
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/handle.h>
@@ -42,7 +44,11 @@ void Handle::tell_closed(PersistentHandler<>& handler) {
 
 void Handle::tell_closed_on_tick(PersistentHandler<>& handler) {
   if (!handler) return;
-  handler.call_on_tick(*loop_, resource_.async_id(), [] { return false; });
+  try {
+    handler.call_on_tick(*loop_, resource_.async_id(), [] { return false; });
+  } catch (const std::bad_alloc&) {
+    return handler.call(*loop_, resource_);
+  }
   loop_->drain();
 }
 

@@ -27,7 +27,7 @@ class Offload : public Work {
   EventLoop& loop() const noexcept { return *loop_; }
   AsyncResource& mutable_resource() noexcept { return resource_; }
   // Why there is no value.
-  Error failure(bool was_cancelled);
+  Error failure(bool was_cancelled) noexcept;
 
  private:
   void run() noexcept final;
