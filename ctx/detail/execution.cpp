@@ -101,6 +101,7 @@ std::span<const std::string_view> resource_types() noexcept {
       "GETNAMEINFOREQWRAP",
       "FSREQCALLBACK",
       "DIRHANDLE",
+      "FILEHANDLE",
       "FSEVENTWRAP",
       "STATWATCHER",
       "PROCESSWRAP",

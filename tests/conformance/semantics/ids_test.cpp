@@ -1,6 +1,7 @@
 // Ids: which resource runs, what caused it, and that every type of resource lives.
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <map>
 #include <set>
 #include <string>
@@ -14,13 +15,24 @@
 #include <weft/ctx/hooks.h>
 #include <weft/ctx/resource_type.h>
 #include <weft/ctx/snapshot.h>
+#include <weft/io/directory.h>
+#include <weft/io/dns.h>
+#include <weft/io/fs_event.h>
+#include <weft/io/fs_poll.h>
+#include <weft/io/pipe.h>
+#include <weft/io/process.h>
+#include <weft/io/signal.h>
+#include <weft/io/tty.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/offload.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/conformance/semantics/kinds.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/hook_recorder.h>
+#include <weft/tests/support/pty.h>
+#include <weft/tests/support/temp_dir.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -29,6 +41,8 @@ namespace {
 using test::HookRecorder;
 using test::Kind;
 using test::kKinds;
+using test::Pty;
+using test::TempDir;
 using test::Trace;
 using namespace std::chrono_literals;
 
@@ -188,6 +202,23 @@ TEST_CASE("a fiber has one id and one trigger for life, where each await of Node
   CHECK(trace == Trace{"FIBER of Immediate", "FIBER of Immediate", "FIBER of Immediate"});
 }
 
+// Of which kinds.h has no row.
+void start_other_kinds() {
+  const TempDir dir;
+  auto listener = io::PipeListener::bind(dir.path("socket"));
+  io::PipeStream::connect(dir.path("socket"));
+  io::lookup_service(io::Address::parse("127.0.0.1", 80));
+  io::Directory::open(dir.path()).close();
+  auto change = io::FsEvent::watch(dir.path());
+  auto poll = io::FsPoll::watch(dir.path());
+  auto signal = io::SignalListener::listen({SIGUSR1});
+  io::Process::spawn({.file = "true"}).wait();
+  const Pty pty;
+  io::Tty::open(pty.terminal());
+  const AsyncResource file_as_stream("FILEHANDLE");  // standard input's, which tests have not
+  offload([] {});
+}
+
 TEST_CASE("every type that resource_types lists can be made, and no other is") {
   Births births;
   const auto listed = resource_types();
@@ -195,6 +226,7 @@ TEST_CASE("every type that resource_types lists can be made, and no other is") {
   test::run([] {
     for (const Kind& kind : kKinds) kind.start([] {});
     bind([] {})();
+    start_other_kinds();
   });
   std::set<std::string> made = births.types();
   made.erase("JOB");  // the tests' own
