@@ -1,6 +1,6 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <sys/resource.h>
@@ -26,20 +26,22 @@ int room() {
   return size;
 }
 
-std::ptrdiff_t open_descriptors() {
-  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
-                       std::filesystem::directory_iterator());
+int highest_descriptor() {
+  int highest = -1;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    highest = std::max(highest, std::stoi(entry.path().filename()));
+  }
+  return highest;
 }
 
 TEST_CASE("the first run makes room for all descriptors, and leaves none open") {
   const auto child = test::run_in_child([] {
     const rlimit limit{2048, 4096};
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    const std::ptrdiff_t open_before = open_descriptors();
     run([] {
       if (room() < 2048) throw std::runtime_error("room for " + std::to_string(room()));
     });
-    if (open_descriptors() != open_before) throw std::runtime_error("one is still open");
+    if (highest_descriptor() >= 1024) throw std::runtime_error("one is still open");
   });
 
   CHECK(child.errors == "");
