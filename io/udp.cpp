@@ -243,8 +243,13 @@ std::size_t UdpSocket::send_buffer_size() const {
 }
 
 Address UdpSocket::local_address() const {
-  if (const auto address = block("local_address").local_address()) return *address;
-  weft::detail::uv_error(UV_EBADF, "local_address: the socket is closed").raise();
+  int code = 0;
+  auto& socket = block("local_address");
+  if (const auto address = socket.local_address(&code)) return *address;
+  if (socket.is_closing()) {
+    weft::detail::uv_error(UV_EBADF, "local_address: the socket is closed").raise();
+  }
+  weft::detail::uv_error(code, "local_address").raise();
 }
 Address UdpSocket::peer_address() const {
   if (const Address* const peer = block("peer_address").peer()) return *peer;

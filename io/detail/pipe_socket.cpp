@@ -38,8 +38,9 @@ struct PipeConnectRequest {
 Result<void> connect_now(PipeSocket& socket, const PipePath& path) {
   const std::string doing = "connect " + path.name();
   Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (fd.get() < 0 || ::connect(fd.get(), path.raw(), path.length()) < 0) {
-    return uv_error(uv_translate_sys_error(errno), doing);
+  if (fd.get() < 0) return uv_error(uv_translate_sys_error(errno), doing);
+  while (::connect(fd.get(), path.raw(), path.length()) < 0) {
+    if (errno != EINTR) return uv_error(uv_translate_sys_error(errno), doing);
   }
   return socket.open(fd, path.name());
 }

@@ -37,7 +37,7 @@ SignalWatch::SignalWatch(EventLoop& loop, int signal, SignalWatch* leader)
     : Feed(loop, "SIGNALWRAP", kWords),
       signal_(signal),
       leader_(leader == nullptr ? this : leader) {
-  uv_must(uv_signal_init(loop.uv(), &handle_));
+  uv_check(uv_signal_init(loop.uv(), &handle_), "listen for " + io::signal_name(signal));
   set_data();
   set_referenced(false);
 }

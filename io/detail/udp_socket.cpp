@@ -155,8 +155,8 @@ void UdpSocket::set_buffer_size(std::string_view what, int (*size)(uv_handle_t*,
   uv_check(size(raw(), &bytes), describe(what));
 }
 
-std::optional<io::Address> UdpSocket::local_address() noexcept {
-  return name_of(&handle_, &uv_udp_getsockname);
+std::optional<io::Address> UdpSocket::local_address(int* code) noexcept {
+  return name_of(&handle_, &uv_udp_getsockname, code);
 }
 
 std::string UdpSocket::describe(std::string_view what) noexcept {

@@ -91,7 +91,7 @@ class UdpSocket final : public Handle {
   std::size_t buffer_size(std::string_view what, int (*size)(uv_handle_t*, int*));
   void set_buffer_size(std::string_view what, int (*size)(uv_handle_t*, int*), std::size_t value);
 
-  std::optional<io::Address> local_address() noexcept;
+  std::optional<io::Address> local_address(int* code = nullptr) noexcept;
   uv_udp_t* udp() noexcept { return &handle_; }
   // "receive 127.0.0.1:80": the peer it is connected to, else its own address.
   std::string describe(std::string_view what) noexcept;

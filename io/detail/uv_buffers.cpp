@@ -17,7 +17,11 @@ void UvBuffers::advance(std::size_t bytes) noexcept {
 
 std::int64_t read_some(FsThread& thread, int fd, const UvBuffers& buffers, std::int64_t offset) {
   const auto left = buffers.left();
-  return thread.call(uv_fs_read, fd, left.data(), static_cast<unsigned>(left.size()), offset);
+  for (;;) {  // libuv tries again for every call but this one
+    const auto count =
+        thread.call(uv_fs_read, fd, left.data(), static_cast<unsigned>(left.size()), offset);
+    if (count != UV_EINTR) return count;
+  }
 }
 
 std::int64_t write_all(FsThread& thread, int fd, UvBuffers& buffers, std::int64_t offset) {

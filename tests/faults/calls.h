@@ -10,6 +10,8 @@
 //   an eventfd says that it is readable anyway, so an invented one loses the wake-up);
 // - eventfd and pipe2 of a loop that begins (uv_loop_init leaks its epoll descriptor);
 // - pthread_create of its pool (abort);
+// - reads of inotify with anything but EINTR and EAGAIN (abort), so that watches have no
+//   scenario;
 // - getsockopt(SO_ERROR) after a connect (an uninitialised error is used).
 //
 // Nor are uv_*_init of prepare, check, idle, timer and tcp, uv_poll_start and the starts

@@ -24,7 +24,8 @@ using test::require_same;
 TEST_SUITE_BEGIN("faults/files");
 
 // What runs on a pool's thread fails as well.
-constexpr auto kOnThreads = test::SweepOptions{.counts_all_threads = true, .real_clock = true};
+constexpr auto kOnThreads =
+    test::SweepOptions{.counts_all_threads = true, .real_clock = true, .is_about_files = true};
 
 TEST_CASE("a file is written and read, or says what failed") {
   const test::TempDir dir;

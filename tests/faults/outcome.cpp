@@ -19,11 +19,13 @@ namespace {
 // is told, or nobody is and waits are cancelled.
 constexpr std::errc kIndirect[] = {std::errc::connection_refused, std::errc::connection_reset,
                                    std::errc::broken_pipe, std::errc::not_connected,
-                                   std::errc::operation_canceled};
+                                   std::errc::operation_canceled,
+                                   // A handle whose kind libuv could not ask for.
+                                   std::errc::operation_not_supported};
 
 bool is_nobodys_error(const Fault& fault) {
   const std::string_view call = kCalls[fault.row].name;
-  if (fault.error == kShort || fault.error == EINTR || call == "close") return true;
+  if (fault.error == kShort || fault.error == EINTR) return true;
   return fault.error == EAGAIN &&
          (call.starts_with("accept") || call.starts_with("read") || call.starts_with("write"));
 }

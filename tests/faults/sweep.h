@@ -31,6 +31,7 @@ struct SweepOptions {
   bool counts_all_threads = false;  // the pool's, above all
   bool real_clock = false;
   bool stops_on_interrupt = false;
+  bool is_about_files = false;  // which never say EAGAIN
 };
 
 // Fails the test case with a line for each run that went wrong.
