@@ -89,9 +89,10 @@ TEST_CASE("cancelled, it ends the program and waits for that") {
   }
 
   test::run([&] {
-    auto [ours, theirs] = io::PipeStream::pair();
+    auto ends = io::PipeStream::pair();
+    io::PipeStream& ours = ends.first;
     io::ProcessOptions options = shell(std::string(script) + "; exec sleep 1000");
-    options.more = {io::Stdio::stream(theirs)};
+    options.more = {io::Stdio::stream(ends.second)};
     int pid = 0;
     const bool ended = CancelScope().run([&] {
       task_group([&](TaskGroup& group) {

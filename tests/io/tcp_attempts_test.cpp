@@ -42,7 +42,7 @@ template <typename Body>
 void run_in_real_time(Body body) {
   test::run(body, {.clock = detail::Clock::kReal});
 }
-constexpr io::ConnectOptions kAtOnce{.attempt_delay = 0ms};  // as soon as may be: 10 ms
+const io::ConnectOptions kAtOnce{.attempt_delay = 0ms};  // as soon as may be: 10 ms
 
 TEST_SUITE_BEGIN("io/tcp_attempts");
 
