@@ -13,7 +13,6 @@
 #pragma once
 
 #include <concepts>
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -46,11 +45,9 @@ using OffloadResult = std::decay_t<std::invoke_result_t<F&>>;
 template <std::invocable F>
 auto offload(Pool& pool, F&& fn) {
   using T = detail::OffloadResult<F>;
-  detail::fiber_that_may_wait("offload");
-  detail::WaitedOffload<T, F&> work(fn);
-  return detail::await_leaf<T>(
-      "offload", [&](detail::Done<T> done) { return work.start(pool, done); },
-      [&] { detail::cancel_work(work); });
+  detail::OffloadedFunction<T, F&> call(fn);
+  detail::wait_offloaded(pool, call);
+  return call.take().value();
 }
 template <std::invocable F>
 auto offload(F&& fn) {
@@ -60,13 +57,13 @@ template <std::invocable F>
 void offload(Pool& pool, F fn, Callback<detail::OffloadResult<F>> done) {
   using T = detail::OffloadResult<F>;
   detail::require_callback(done, "offload");
-  auto work = std::make_unique<detail::LooseOffload<T, F>>(std::move(fn));
-  if (auto error = work->start(pool, detail::Done<T>(done))) {
-    detail::complete_soon<T>(detail::EventLoop::current("offload"), work->resource()->async_id(),
-                             std::move(done), *std::move(error));
-    return;
-  }
-  static_cast<void>(work.release());  // its own, until it has ended
+  auto call = std::make_unique<detail::OffloadedFunction<T, F>>(std::move(fn));
+  auto& started = *call;
+  detail::start_offloaded(
+      pool, started,
+      [call = std::move(call), done = std::move(done)](const Result<void>& ended) mutable {
+        ended ? done(call->take()) : done(ended.failure());
+      });
 }
 template <std::invocable F>
 void offload(F fn, Callback<detail::OffloadResult<F>> done) {

@@ -1,74 +1,50 @@
-// OffloadWork: a function on its way through a pool, in a copy of its caller's context.
+// What offload() hands to a pool: a function, and room for what it returns.
 #pragma once
 
-#include <exception>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
-#include <weft/ctx/async_resource.h>
-#include <weft/ctx/detail/frame.h>
-#include <weft/runtime/detail/completion.h>
-#include <weft/runtime/detail/work.h>
+#include <weft/runtime/await.h>
+#include <weft/runtime/pool.h>
+#include <weft/runtime/result.h>
 
 namespace weft::detail {
 
-class Offload : public Work {
+class OffloadedCall {
  public:
-  const AsyncResource* resource() const noexcept final { return &resource_; }
+  OffloadedCall() = default;
+  OffloadedCall(const OffloadedCall&) = delete;
+  OffloadedCall& operator=(const OffloadedCall&) = delete;
+
+  // On the pool's thread, in a copy of the caller's context.
+  virtual void call() = 0;
 
  protected:
-  // An error: it was refused.
-  std::optional<Error> start(Pool& pool);
-  Offload();
-  virtual void call() = 0;
-  EventLoop& loop() const noexcept { return *loop_; }
-  AsyncResource& mutable_resource() noexcept { return resource_; }
-  // Why there is no value.
-  Error failure(bool was_cancelled) noexcept;
-
- private:
-  void run() noexcept final;
-
-  EventLoop* loop_;
-  AsyncResource resource_;
-  PortableFrame frame_;  // ends on the pool's thread
-  std::exception_ptr thrown_;
+  ~OffloadedCall() = default;
 };
 
+// F may be a reference.
 template <typename T, typename F>
-class OffloadCall : public Offload {
+class OffloadedFunction final : public OffloadedCall {
  public:
-  template <typename G>
-  explicit OffloadCall(G&& fn) : fn_(std::forward<G>(fn)) {}
+  explicit OffloadedFunction(F fn) : fn_(std::forward<F>(fn)) {}
+  ~OffloadedFunction() = default;
 
-  std::optional<Result<T>> start(Pool& pool, Done<T> done) {
-    done_.take(done, ResourceAccess::frame(mutable_resource()));
-    auto error = Offload::start(pool);
-    if (!error) return std::nullopt;
-    done_.give_back(done);
-    return Result<T>(*std::move(error));
-  }
-
- protected:
-  void call() final {
+  void call() override {
     if constexpr (std::is_void_v<T>) {
       std::invoke(fn_);
-      value_.emplace();
     } else {
       value_.emplace(std::invoke(fn_));
     }
   }
-  // `this` may be gone when it returns.
-  void complete(bool was_cancelled) {
-    if (!value_) {
-      done_.complete(loop(), mutable_resource(), failure(was_cancelled));
-    } else if constexpr (std::is_void_v<T>) {
-      done_.complete(loop(), mutable_resource(), Result<void>());
+  // Once call() has returned.
+  Result<T> take() {
+    if constexpr (std::is_void_v<T>) {
+      return {};
     } else {
-      done_.complete(loop(), mutable_resource(), std::move(*value_));
+      return *std::move(value_);
     }
   }
 
@@ -77,30 +53,11 @@ class OffloadCall : public Offload {
 
   F fn_;
   std::optional<std::conditional_t<std::is_void_v<T>, Nothing, T>> value_;
-  Completion<T> done_;
 };
 
-// On the stack of the fiber that waits for it. F may be a reference.
-template <typename T, typename F>
-class WaitedOffload final : public OffloadCall<T, F> {
- public:
-  using OffloadCall<T, F>::OffloadCall;
-
- private:
-  void end(bool was_cancelled) noexcept override { this->complete(was_cancelled); }
-};
-
-// Owns itself once it has started.
-template <typename T, typename F>
-class LooseOffload final : public OffloadCall<T, F> {
- public:
-  using OffloadCall<T, F>::OffloadCall;
-
- private:
-  void end(bool was_cancelled) noexcept override {
-    const std::unique_ptr<LooseOffload> self(this);
-    this->complete(was_cancelled);
-  }
-};
+// Waits until `call` was called; throws what it threw, or why it was not.
+void wait_offloaded(Pool& pool, OffloadedCall& call);
+// `call` is part of `done`.
+void start_offloaded(Pool& pool, OffloadedCall& call, Callback<void> done);
 
 }  // namespace weft::detail
