@@ -49,6 +49,17 @@ void greet(io::TcpListener& listener, const char* text, std::chrono::millisecond
   peer.write(text);
 }
 
+void take_who_greets_first(io::TcpListener& slow, io::TcpListener& quick) {
+  task_group([&](TaskGroup& group) {
+    group.spawn([&] { greet(slow, "late", 10s); });
+    group.spawn([&] { greet(quick, "hello", 10ms); });
+    const auto first =
+        any([&] { return greeting(slow.address()); }, [&] { return greeting(quick.address()); });
+    std::printf("the first to greet says: %s\n", first.c_str());
+    group.cancel("somebody has greeted");
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -64,13 +75,6 @@ int main(int argc, char** argv) {
 
     // Those of show() first: what it connected to waits to be accepted.
     for (int i = 0; i < 2; ++i) quick.accept();
-    task_group([&](TaskGroup& group) {
-      group.spawn([&] { greet(slow, "late", 10s); });
-      group.spawn([&] { greet(quick, "hello", 10ms); });
-      const auto first =
-          any([&] { return greeting(slow.address()); }, [&] { return greeting(up); });
-      std::printf("the first to greet says: %s\n", first.c_str());
-      group.cancel("somebody has greeted");
-    });
+    take_who_greets_first(slow, quick);
   });
 }

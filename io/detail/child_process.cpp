@@ -63,8 +63,11 @@ ChildProcess::ChildProcess(EventLoop& loop, uv_process_options_t& options, int& 
   };
   code = uv_spawn(loop.uv(), &handle_, &options);
   set_data();
-  is_running_ = code == 0;
-  if (!is_running_) status_.emplace();
+  if (code == 0) {
+    is_running_ = true;
+  } else {
+    status_.emplace();
+  }
   orphan_->pid = handle_.pid;
 }
 

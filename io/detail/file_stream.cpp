@@ -50,14 +50,17 @@ void FileStream::read_chunk() noexcept {
 }
 
 int FileStream::write_synchronously(std::span<uv_buf_t> pieces) noexcept {
-  for (uv_buf_t piece : pieces) {
-    while (piece.len > 0) {
-      const ssize_t count =
-          until_done(fd_.get(), POLLOUT, [&] { return ::write(fd_.get(), piece.base, piece.len); });
-      if (count < 0) return static_cast<int>(count);
-      piece.base += count;
-      piece.len -= static_cast<std::size_t>(count);
+  while (!pieces.empty()) {
+    uv_buf_t& piece = pieces.front();
+    if (piece.len == 0) {
+      pieces = pieces.subspan(1);
+      continue;
     }
+    const ssize_t count =
+        until_done(fd_.get(), POLLOUT, [&] { return ::write(fd_.get(), piece.base, piece.len); });
+    if (count < 0) return static_cast<int>(count);
+    piece.base += count;
+    piece.len -= static_cast<std::size_t>(count);
   }
   return 0;
 }

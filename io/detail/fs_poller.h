@@ -24,7 +24,7 @@ class FsPoller;
 class StatWork final : public Work {
  public:
   StatWork(FsPoller& poller, std::string path) : poller_(&poller), path_(std::move(path)) {}
-  ~StatWork() = default;
+  ~StatWork() override = default;
 
   // The poller's; null once it was let go of.
   const AsyncResource* resource() const noexcept override;

@@ -75,17 +75,7 @@ void Listener::tell_error(const Error& error) {
 std::optional<Result<StreamPtr>> Listener::take() noexcept {
   for (;;) {
     Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (accepted.get() >= 0) {
-      Result<StreamPtr> wrapped = wrap_or_error(std::move(accepted));
-      if (wrapped) {
-        pause_ = {};
-        ++accepted_;
-      } else {
-        ++accept_errors_;
-        pause();
-      }
-      return wrapped;
-    }
+    if (accepted.get() >= 0) return taken(std::move(accepted));
     if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
     if (errno == EINTR || errno == ECONNABORTED) continue;
     Error error = uv_error(uv_translate_sys_error(errno), describe("accept"));
@@ -93,6 +83,18 @@ std::optional<Result<StreamPtr>> Listener::take() noexcept {
     pause();
     return Result<StreamPtr>(std::move(error));
   }
+}
+
+Result<StreamPtr> Listener::taken(Descriptor accepted) noexcept {
+  Result<StreamPtr> wrapped = wrap_or_error(std::move(accepted));
+  if (wrapped) {
+    pause_ = {};
+    ++accepted_;
+  } else {
+    ++accept_errors_;
+    pause();
+  }
+  return wrapped;
 }
 
 Result<StreamPtr> Listener::wrap_or_error(Descriptor accepted) noexcept {
@@ -109,8 +111,9 @@ Result<StreamPtr> Listener::wrap_or_error(Descriptor accepted) noexcept {
 // memory for it there is no pause.
 void Listener::pause() noexcept {
   pause_ = pause_ == std::chrono::milliseconds(0) ? kPauseMin : std::min(2 * pause_, kPauseMax);
+  const auto arm = [this] { resume_ = set_timeout(pause_, [this] { watch(true); }); };
   try {
-    detached([this] { resume_ = set_timeout(pause_, [this] { watch(true); }); });
+    detached(arm);
   } catch (const std::bad_alloc&) {
     return;
   }

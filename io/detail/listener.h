@@ -62,6 +62,7 @@ class Listener : public Handle {
   void hand_over();
   // Nothing: no connection waits.
   std::optional<Result<StreamPtr>> take() noexcept;
+  Result<StreamPtr> taken(Descriptor accepted) noexcept;
   Result<StreamPtr> wrap_or_error(Descriptor accepted) noexcept;
   void pause() noexcept;
   void tell_error(const Error& error);

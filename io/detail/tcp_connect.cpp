@@ -91,12 +91,15 @@ class TcpConnect {
     try_next();
   }
 
+  void try_next_or_fail() {
+    without_memory_fail([this] { try_next(); });
+  }
   void try_next() {
     const std::size_t index = attempts_.size();
     TcpSocketPtr socket = index == 0 ? std::move(first_) : new_socket();
     if (index + 1 < addresses_.size()) {
       const auto delay = std::max(target_.options.attempt_delay, kDelayMin);
-      delay_ = set_timeout(delay, [this] { without_memory_fail([&] { try_next(); }); });
+      delay_ = set_timeout(delay, [this] { try_next_or_fail(); });
     }
     TcpSocket& attempt = *socket;
     attempts_.push_back(std::move(socket));
@@ -116,9 +119,7 @@ class TcpConnect {
       error_ = result.failure();
     }
     const bool is_last = attempts_.size() == addresses_.size();
-    if (!is_last && !is_cancelled_ && !loop_.is_stopping()) {
-      return without_memory_fail([&] { try_next(); });
-    }
+    if (!is_last && !is_cancelled_ && !loop_.is_stopping()) return try_next_or_fail();
     if (pending_ > 0) return;
     const bool is_cut = is_cancelled_ || loop_.is_stopping();
     finish(is_cut ? uv_error(UV_ECANCELED, describe()) : error_);
