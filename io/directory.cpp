@@ -97,9 +97,9 @@ auto opening(std::string path) {
 // The one read of a directory, as a subject.
 class DirectoryPass {
  public:
-  explicit DirectoryPass(DirectoryBlock& directory) : pass_(directory, "readdir") {
+  explicit DirectoryPass(DirectoryBlock& directory)
+      : pass_(directory, "readdir"), directory_(&directory) {
     directory.begin_read();
-    directory_ = &directory;
   }
   DirectoryPass(DirectoryPass&& other) noexcept
       : pass_(std::move(other.pass_)), directory_(std::exchange(other.directory_, nullptr)) {}

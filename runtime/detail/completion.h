@@ -53,7 +53,7 @@ class Completion {
   }
   // Gives the callback back: the operation did not start.
   void give_back(Done<T> done) noexcept {
-    if (waiter_ != nullptr) {
+    if (done.waiter_ != nullptr) {
       take_waiter();
     } else {
       *done.callback_ = std::exchange(done_, {});
