@@ -93,6 +93,7 @@ void start_offloaded(Pool& pool, OffloadedCall& call, Callback<void> done) {
   EventLoop& loop = EventLoop::current("offload");
   auto work = std::make_unique<OffloadWork>(loop, call, true);
   if (auto refused = work->start(pool, Done<void>(done))) {
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): it was given back
     complete_soon<void>(loop, work->resource()->async_id(), std::move(done), *std::move(refused));
     return;
   }

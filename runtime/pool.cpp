@@ -38,6 +38,7 @@ struct PoolsAtFork {
   static void begin_anew(Pool& pool) {
     auto* const kept = new std::shared_ptr<detail::PoolCore>(std::move(pool.core_));
     pool.core_ = std::make_shared<detail::PoolCore>((*kept)->options());
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): kept on purpose
   }
 };
 
