@@ -37,8 +37,8 @@ struct PoolsAtFork {
   // The old core is not destroyed: threads that are not there wait for its conditions.
   static void begin_anew(Pool& pool) {
     auto* const kept = new std::shared_ptr<detail::PoolCore>(std::move(pool.core_));
-    pool.core_ = std::make_shared<detail::PoolCore>((*kept)->options());
     // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): kept on purpose
+    pool.core_ = std::make_shared<detail::PoolCore>((*kept)->options());
   }
 };
 
