@@ -50,27 +50,31 @@ void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler)
   if (!handler) throw UsageError("serve: the handler is empty");
   has_served_ = true;
   task_group([&](TaskGroup& connections) {
-    const auto accept_one = [&] {
-      Semaphore::Permit permit(slots_);
-      // Destroyed in this order: who gets the permit finds the stream closed.
-      connections.spawn([this, &handler, permit = std::move(permit),
-                         peer = listener.accept()]() mutable { attend([&] { handler(peer); }); },
-                        options_.fiber);
-    };
-    accepting_.run([&] { accept_all(accept_one, listener); });
+    const auto accept_next = [&] { accept_one(connections, listener, handler); };
+    accepting_.run([&] { accept_all(accept_next, listener); });
     listener.close();
     connections.cancel_scope().set_deadline(weft::detail::deadline_after(options_.grace));
   });
 }
 
+template <typename S>
+void Server::accept_one(TaskGroup& connections, ListenerOf<S>& listener,
+                        UniqueFunction<void(S&)>& handler) {
+  Semaphore::Permit permit(slots_);
+  // Destroyed in this order: who gets the permit finds the stream closed.
+  connections.spawn([this, &handler, permit = std::move(permit),
+                     peer = listener.accept()]() mutable { attend([&] { handler(peer); }); },
+                    options_.fiber);
+}
+
 // After a failed accept the listener pauses by itself. Without memory for a stack, a try
 // at once would accept the next peer, too, only to drop it.
-void Server::accept_all(const std::function<void()>& accept_one, const Listener& listener) {
+void Server::accept_all(const std::function<void()>& accept_next, const Listener& listener) {
   while (!is_stopping() && !listener.is_closing()) {
     std::exception_ptr failure;
     bool lacks_memory = false;
     try {
-      accept_one();
+      accept_next();
       ++counts_.accepted;
     } catch (const std::system_error&) {
       failure = std::current_exception();

@@ -101,8 +101,11 @@ class Server {
  private:
   template <typename S>
   void serve_all(ListenerOf<S> listener, UniqueFunction<void(S& peer)> handler);
-  // `accept_one` returns when a connection was accepted and its fiber spawned.
-  void accept_all(const std::function<void()>& accept_one, const Listener& listener);
+  // Returns when a connection was accepted and its fiber spawned.
+  template <typename S>
+  void accept_one(TaskGroup& connections, ListenerOf<S>& listener,
+                  UniqueFunction<void(S& peer)>& handler);
+  void accept_all(const std::function<void()>& accept_next, const Listener& listener);
   void attend(const std::function<void()>& handle);
   void report(const std::exception_ptr& error, const char* what);
 

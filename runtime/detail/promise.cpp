@@ -224,17 +224,6 @@ namespace {
 
 // A promise in between, which Node shows: it reacts to one promise and holds another.
 class Between final : public PromiseCore {
- public:
-  Between(const PromiseType& of, std::uint32_t held, PromiseCore& kept) noexcept
-      : PromiseCore(of, held), kept_(&retain(kept)) {}
-
-  // What a promise that follows another puts among the reactions of that: settles the
-  // one it holds.
-  static const PromiseType kFollower;
-  // The last step of finally: what came before it, which it holds, is its own outcome.
-  static const PromiseType kRestoring;
-
- private:
   static void follow(PromiseCore& core) {
     auto& self = static_cast<Between&>(core);
     PromiseCore& followed = *std::exchange(self.other, nullptr);
@@ -260,13 +249,21 @@ class Between final : public PromiseCore {
     return kept;
   }
 
+ public:
+  // What a promise that follows another puts among the reactions of that: settles the
+  // one it holds.
+  static constexpr PromiseType kFollower{&follow, &drop};
+  // The last step of finally: what came before it, which it holds, is its own outcome.
+  static constexpr PromiseType kRestoring{&restore, &drop};
+
+  Between(const PromiseType& of, std::uint32_t held, PromiseCore& kept) noexcept
+      : PromiseCore(of, held), kept_(&retain(kept)) {}
+
+ private:
   PromiseCore* kept_;  // an own reference, until it has reacted
 
   friend PromiseCore* drop_core<Between>(PromiseCore& core) noexcept;
 };
-
-constexpr PromiseType Between::kFollower{&follow, &drop};
-constexpr PromiseType Between::kRestoring{&restore, &drop};
 
 // The job of a promise that was resolved with another, in the call scope.
 void follow_now(PromiseCore& promise) {
