@@ -12,7 +12,7 @@ namespace {
 
 // Locked when a handle is made from a name and when a name is forgotten, which may
 // happen inside the former: its last other holder may have gone meanwhile.
-struct Registry {
+struct ChannelRegistry {
   std::recursive_mutex mutex;
   std::unordered_map<std::string, std::weak_ptr<const ChannelName>> names;
   std::vector<std::uint32_t> free_slots;
@@ -31,14 +31,14 @@ struct Registry {
 };
 
 // Never destroyed: channels with static storage may die after any static of ours.
-Registry& registry() {
-  static Registry* const instance = new Registry;
+ChannelRegistry& channel_registry() {
+  static ChannelRegistry* const instance = new ChannelRegistry;
   return *instance;
 }
 
 void forget(const ChannelName* dead) noexcept {
   const std::unique_ptr<const ChannelName> owned(dead);
-  Registry& r = registry();
+  ChannelRegistry& r = channel_registry();
   const std::scoped_lock lock(r.mutex);
   const auto at = r.names.find(dead->name);
   // Another thread may have made the name anew since the last reference to this one went.
@@ -87,7 +87,7 @@ constinit thread_local ChannelTable channel_table;
 
 std::shared_ptr<const ChannelName> find_channel(std::string_view name,
                                                 const std::type_info& pointer_to_message) {
-  Registry& r = registry();
+  ChannelRegistry& r = channel_registry();
   const std::scoped_lock lock(r.mutex);
   std::weak_ptr<const ChannelName>& entry = r.names[std::string(name)];
   if (std::shared_ptr<const ChannelName> known = entry.lock()) {

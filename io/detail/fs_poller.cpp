@@ -9,7 +9,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr FeedWords kWords = {"next", "on_change", "watch"};
+constexpr FeedWords kPollerWords = {"next", "on_change", "watch"};
 
 // Reading a file is no change of it.
 bool is_changed(io::FileStat before, const io::FileStat& after) noexcept {
@@ -47,7 +47,7 @@ FsPoller::Interval::Interval(FsPoller& of) noexcept
       poller(of) {}
 
 FsPoller::FsPoller(EventLoop& loop, std::string path, std::chrono::milliseconds interval)
-    : Feed(loop, "STATWATCHER", kWords),
+    : Feed(loop, "STATWATCHER", kPollerWords),
       path_(std::move(path)),
       interval_ms_(static_cast<std::uint64_t>(interval.count())),
       alarm_(*this),

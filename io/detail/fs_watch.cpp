@@ -8,12 +8,12 @@
 namespace weft::detail {
 namespace {
 
-constexpr FeedWords kWords = {"next", "on_change", "watch"};
+constexpr FeedWords kWatchWords = {"next", "on_change", "watch"};
 
 }  // namespace
 
 FsWatch::FsWatch(EventLoop& loop, std::string path, const io::FsEventOptions& options)
-    : Feed(loop, "FSEVENTWRAP", kWords), path_(std::move(path)), options_(options) {
+    : Feed(loop, "FSEVENTWRAP", kWatchWords), path_(std::move(path)), options_(options) {
   uv_must(uv_fs_event_init(loop.uv(), &handle_));
   set_data();
 }
