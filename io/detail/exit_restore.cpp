@@ -47,8 +47,7 @@ void restore_and_die(int signal) {
   ::raise(signal);
 }
 
-void install() noexcept {
-  if (changes.process.exchange(::getpid()) == 0) std::atexit(restore_all);
+void handle_signals() noexcept {
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) {
     struct sigaction current {};
     ::sigaction(signal, nullptr, &current);
@@ -58,6 +57,11 @@ void install() noexcept {
     ours.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
     ::sigaction(signal, &ours, nullptr);
   }
+}
+
+void install() noexcept {
+  if (changes.process.exchange(::getpid()) == 0) std::atexit(restore_all);
+  handle_signals();
 }
 
 int claim_slot(int fd, const termios& original) noexcept {
@@ -87,6 +91,10 @@ TerminalRestore::~TerminalRestore() {
     changes.terminals[static_cast<std::size_t>(slot_)].state.store(TerminalSlot::kFree);
   }
   ::tcsetattr(fd_.get(), TCSANOW, &original_);
+}
+
+void restore_at_default_signals() noexcept {
+  if (changes.process.load() == ::getpid()) handle_signals();
 }
 
 void restore_blocking_at_exit(int fd) {

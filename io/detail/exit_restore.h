@@ -31,6 +31,10 @@ class TerminalRestore {
   termios original_;
 };
 
+// For where the default action of a signal has come back: what there is to put back is
+// put back at that signal, too.
+void restore_at_default_signals() noexcept;
+
 // At the end the descriptor blocks again, if it does now. For 0, 1 and 2.
 void restore_blocking_at_exit(int fd);
 

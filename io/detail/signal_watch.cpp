@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include <weft/ctx/error.h>
+#include <weft/io/detail/exit_restore.h>
 #include <weft/io/detail/signal_watch.h>
 #include <weft/io/signal.h>
 #include <weft/runtime/detail/run_loop.h>
@@ -10,7 +11,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr FeedWords kWords = {"wait", "on_signal", "listener"};
+constexpr FeedWords kSignalWords = {"wait", "on_signal", "listener"};
 
 bool is_fault(int signal) noexcept {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
@@ -34,7 +35,7 @@ SignalWatchPtr listen_signals(EventLoop& loop, std::span<const int> signals) {
 
 // libuv's own watch for children has made what a loop's signals need; so this cannot fail.
 SignalWatch::SignalWatch(EventLoop& loop, int signal, SignalWatch* leader)
-    : Feed(loop, "SIGNALWRAP", kWords),
+    : Feed(loop, "SIGNALWRAP", kSignalWords),
       signal_(signal),
       leader_(leader == nullptr ? this : leader) {
   uv_check(uv_signal_init(loop.uv(), &handle_), "listen for " + io::signal_name(signal));
@@ -93,9 +94,10 @@ void SignalWatch::keep_alive(bool always) noexcept {
   set_referenced(always);
 }
 
-// libuv goes back to the default action, which for SIGPIPE ends the process.
+// libuv has gone back to the default action, which ends the process.
 void SignalWatch::begin_close() noexcept {
   if (signal_ == SIGPIPE) ignore_broken_pipes();
+  restore_at_default_signals();
   kept_.clear();
   others_.clear();
 }

@@ -46,10 +46,9 @@ void finish(void* data, int code, const char* what) noexcept {
   request->done.complete(stream.loop(), request->resource, std::move(result));
 }
 
-// The end of a pipe(2) cannot be shut down: its reader sees the end when it is closed.
-int close_if_no_socket(void* shutdown, int code) noexcept {
+int end_if_no_socket(void* shutdown, int code) noexcept {
   if (code != UV_ENOTSOCK) return code;
-  static_cast<ShutdownRequest*>(shutdown)->stream.close();
+  static_cast<ShutdownRequest*>(shutdown)->stream.end_without_shutdown();
   return 0;
 }
 
@@ -355,7 +354,7 @@ std::optional<Result<void>> Stream::shutdown(Done<void> done) {
   auto request = std::make_unique<ShutdownRequest>(*this, "SHUTDOWNWRAP");
   request->begin(done);
   const int code = uv_shutdown(&request->request, stream_, [](uv_shutdown_t* r, int status) {
-    finish<ShutdownRequest>(r->data, close_if_no_socket(r->data, status), "shutdown");
+    finish<ShutdownRequest>(r->data, end_if_no_socket(r->data, status), "shutdown");
   });
   if (code < 0) {
     request->done.give_back(done);
@@ -366,8 +365,8 @@ std::optional<Result<void>> Stream::shutdown(Done<void> done) {
   return std::nullopt;
 }
 
-int Stream::accept_into(Stream& into) noexcept {
-  const int code = uv_accept(stream_, into.stream_);
+int Stream::accept_into(uv_stream_t* into) noexcept {
+  const int code = uv_accept(stream_, into);
   // uv_accept() watches the stream again, also one that does not read or has ended.
   if (!is_reading_ && uv_read_start(stream_, &on_alloc, &on_read) == 0) uv_read_stop(stream_);
   return code;

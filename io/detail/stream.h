@@ -59,7 +59,12 @@ class Stream : public Handle {
                                          Done<void> done);
   std::optional<Result<void>> shutdown(Done<void> done);
   // Takes over the next descriptor that was sent along, as what `into` is; one has come.
-  int accept_into(Stream& into) noexcept;
+  int accept_into(Stream& into) noexcept { return accept_into(into.stream_); }
+  // The same for any handle of libuv's that has a descriptor.
+  int accept_into(uv_stream_t* into) noexcept;
+
+  // All is written, and it is no socket: who reads a pipe(2) sees the end when it is closed.
+  virtual void end_without_shutdown() noexcept { close(); }
 
   // Ends the pending read with operation_canceled; the stream stays open.
   void cancel_read();

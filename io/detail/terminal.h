@@ -16,6 +16,8 @@ class Terminal final : public Stream {
 
   Result<void> set_mode(uv_tty_mode_t mode);
   uv_tty_t* tty() noexcept { return &handle_; }
+  // What is typed can still be read.
+  void end_without_shutdown() noexcept override {}
 
  protected:
   std::string peer_name() override { return name_; }

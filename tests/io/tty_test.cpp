@@ -12,6 +12,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/pipe.h>
+#include <weft/io/signal.h>
 #include <weft/io/tty.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
@@ -68,6 +69,20 @@ TEST_CASE("a raw terminal yields each key, without echo") {
   });
 }
 
+TEST_CASE("a terminal that is shut down is read on") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    terminal.write("last\n");
+    terminal.shutdown();
+    pty.type("x\n");
+    CHECK(read_some(terminal) == "x\n");
+    CHECK_FALSE(terminal.is_closing());
+    CHECK_THROWS_AS(terminal.write("more"), UsageError);
+  });
+}
+
 TEST_CASE("the settings are put back") {
   const Pty pty;
   std::function<void(std::optional<Tty>&)> put_back;
@@ -103,6 +118,13 @@ TEST_CASE("the settings are put back when the process ends") {
   }
   SUBCASE("by another signal") {
     end = [] { ::raise(SIGINT); };
+    signal = SIGINT;
+  }
+  SUBCASE("by a signal which is no longer listened for") {
+    end = [] {
+      io::SignalListener::listen({SIGINT}).close();
+      ::raise(SIGINT);
+    };
     signal = SIGINT;
   }
 
