@@ -7,6 +7,7 @@
 #include <weft/io/detail/pipe_socket.h>
 #include <weft/io/detail/tcp_listener.h>
 #include <weft/io/detail/tcp_socket.h>
+#include <weft/io/detail/udp_socket.h>
 #include <weft/io/pass_handle.h>
 
 namespace weft::io {
@@ -73,6 +74,9 @@ void pass_handle(PipeStream& over, PassedHandle handle, std::span<const std::byt
 std::optional<ReceivedHandle> take_handle(PipeStream& from) {
   auto& pipe = passing_pipe(from, "take_handle");
   if (!pipe.has_received()) return std::nullopt;
+  if (pipe.received_type() == UV_UDP) {
+    return StreamAccess::make<UdpSocket>(weft::detail::UdpSocket::receive_from(pipe));
+  }
   StreamPtr received = pipe.take_received();
   const bool is_tcp = dynamic_cast<TcpSocket*>(received.get()) != nullptr;
   if (!listens(received->descriptor())) {

@@ -1,4 +1,4 @@
-// Passing handles: connections and listeners go to another process, over a pipe.
+// Passing handles: connections, listeners and sockets go to another process, over a pipe.
 //
 //   auto [ours, theirs] = io::PipeStream::pair({.ipc = true});  // theirs: a child's
 //   io::pass_handle(ours, listener, bytes_of("listener"));
@@ -16,16 +16,18 @@
 
 #include <weft/io/pipe.h>
 #include <weft/io/tcp.h>
+#include <weft/io/udp.h>
 #include <weft/runtime/await.h>
 
 namespace weft::io {
 
-// What is sent: any stream or listener that is open.
+// What is sent: any stream, listener or datagram socket that is open.
 class PassedHandle {
  public:
   // NOLINTBEGIN(google-explicit-constructor): passed as what they are
   PassedHandle(const Stream& stream) : fd_(stream.fd()) {}
   PassedHandle(const Listener& listener) : fd_(listener.fd()) {}
+  PassedHandle(const UdpSocket& socket) : fd_(socket.fd()) {}
   // NOLINTEND(google-explicit-constructor)
 
   int fd() const noexcept { return fd_; }
@@ -35,7 +37,7 @@ class PassedHandle {
 };
 
 // What arrives.
-using ReceivedHandle = std::variant<TcpStream, PipeStream, TcpListener, PipeListener>;
+using ReceivedHandle = std::variant<TcpStream, PipeStream, TcpListener, PipeListener, UdpSocket>;
 
 // Sends a handle along with `bytes`. It is a copy that is sent: the handle stays the
 // sender's, who may close it at once, and both share the connection then.
@@ -52,7 +54,8 @@ void pass_handle(PipeStream& over, PassedHandle handle, std::span<const std::byt
                  Callback<void> done);
 
 // The next handle that has arrived; nullopt: none. What is not taken is closed with the pipe.
-// A listener that is received does not remove its file when it is closed.
+// A listener that is received does not remove its file when it is closed; a socket that is
+// received has no batches, and if it is of IPv6 its options are its sender's to set.
 //
 // Context: loop thread
 // Errors:  not_supported: another kind of handle, which is closed; too_many_files_open.

@@ -261,6 +261,14 @@ void UdpSocket::ref() {
 void UdpSocket::unref() {
   block("unref").set_referenced(false);
 }
+int UdpSocket::fd() const {
+  auto& socket = block("fd");
+  uv_os_fd_t fd = -1;
+  weft::detail::uv_check(
+      socket.is_closing() ? UV_EBADF : uv_fileno(reinterpret_cast<uv_handle_t*>(socket.udp()), &fd),
+      "fd: the socket is closed");
+  return fd;
+}
 AsyncId UdpSocket::async_id() const {
   return block("async_id").resource().async_id();
 }

@@ -37,6 +37,7 @@ namespace weft {
 
 namespace detail {
 class UdpSocket;
+struct StreamAccess;
 }  // namespace detail
 
 namespace io {
@@ -127,7 +128,9 @@ class UdpSocket {
   // Errors:   as send(), of the first datagram, when none was taken.
   // Cancel:   how many are sent is not known.
   // Source:   uv_udp_try_send for each; what the kernel has no room for is one request,
-  //           whose datagrams libuv sends with sendmmsg.
+  //           whose datagrams libuv sends with sendmmsg, up to 20 in a call. When the kernel
+  //           refuses the first of a call, libuv 1.44 fails those behind it, too: they were
+  //           not sent, and may be once more.
   std::size_t send_batch(std::span<const Datagram> datagrams);
   void send_batch(std::span<const Datagram> datagrams, Callback<std::size_t> done);
 
@@ -201,8 +204,12 @@ class UdpSocket {
   void ref();
   void unref();
   AsyncId async_id() const;
+  // The descriptor, which stays the socket's: for options that weft does not have.
+  // Errors: bad_file_descriptor (the socket is closed).
+  int fd() const;
 
  private:
+  friend struct weft::detail::StreamAccess;
   using Block = weft::detail::HandlePtr<weft::detail::UdpSocket>;
   explicit UdpSocket(Block block) noexcept;
   weft::detail::UdpSocket& block(const char* what) const;

@@ -51,7 +51,8 @@ void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
                 *std::move(at_once));
 }
 
-// How the modules of io/ make public streams and listeners of blocks, and reach those.
+// How the modules of io/ make public streams, listeners and sockets of blocks, and reach
+// those.
 struct StreamAccess {
   template <typename Owner, typename Block>
   static Owner make(Block block) {

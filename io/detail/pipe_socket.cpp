@@ -120,10 +120,10 @@ Result<void> PipeSocket::open(Descriptor& fd, std::string name) {
 std::optional<Result<void>> PipeSocket::send(int fd, Bytes bytes, bool copies, Done<void> done) {
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (copy.get() < 0)
-    return Result<void>(uv_error(uv_translate_sys_error(errno), describe("send")));
+    return Result<void>(uv_error(uv_translate_sys_error(errno), describe("pass_handle")));
   PipeSocketPtr carrier(new PipeSocket(loop(), {}, {.trigger = resource().async_id()}));
   if (const int code = uv_pipe_open(&carrier->handle_, copy.get()); code < 0) {
-    return Result<void>(uv_error(code, describe("send")));
+    return Result<void>(uv_error(code, describe("pass_handle")));
   }
   static_cast<void>(copy.release());
   return write_with(std::move(carrier), bytes, copies, done);
@@ -131,17 +131,17 @@ std::optional<Result<void>> PipeSocket::send(int fd, Bytes bytes, bool copies, D
 
 StreamPtr PipeSocket::take_received() {
   const AsyncResourceOptions triggered{.trigger = resource().async_id()};
-  const uv_handle_type type = uv_pipe_pending_type(&handle_);
+  const uv_handle_type type = received_type();
   if (type == UV_TCP) {
     TcpSocketPtr socket(new TcpSocket(loop(), triggered));
-    uv_check(accept_into(*socket), describe("take"));
+    uv_check(accept_into(*socket), describe("take_handle"));
     socket->remember_peer();
     return socket;
   }
   PipeSocketPtr socket(new PipeSocket(loop(), {}, triggered));
   socket->name_ = "received";
-  uv_check(accept_into(*socket), describe("take"));
-  if (type != UV_NAMED_PIPE) uv_check(UV_ENOTSUP, describe("take"));
+  uv_check(accept_into(*socket), describe("take_handle"));
+  if (type != UV_NAMED_PIPE) uv_check(UV_ENOTSUP, describe("take_handle"));
   return socket;
 }
 

@@ -27,6 +27,8 @@ class PipeSocket final : public Stream {
   // Leaf. Sends a duplicate of `fd`, which stays the caller's, along with `bytes`.
   std::optional<Result<void>> send(int fd, Bytes bytes, bool copies, Done<void> done);
   bool has_received() noexcept { return uv_pipe_pending_count(&handle_) > 0; }
+  // UV_TCP, UV_NAMED_PIPE, UV_UDP; anything else: of no use here.
+  uv_handle_type received_type() noexcept { return uv_pipe_pending_type(&handle_); }
   // The next that was received; a TcpSocket or a PipeSocket, which may be a listener's.
   // Errors: std::system_error when it is neither's.
   StreamPtr take_received();

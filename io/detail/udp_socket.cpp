@@ -7,6 +7,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/detail/socket_name.h>
+#include <weft/io/detail/stream.h>
 #include <weft/io/detail/udp_socket.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -56,6 +57,22 @@ UdpSocketPtr UdpSocket::open(EventLoop& loop, io::UdpFamily family, const io::Ud
   socket->arena_bytes_ = batch_max * kDatagramBytes;
   // Not filled: a page that no datagram reaches costs nothing.
   socket->arena_.reset(new std::byte[socket->arena_bytes_]);
+  return socket;
+}
+
+UdpSocket::UdpSocket(Stream& received_over)
+    : Handle(received_over.loop(), "UDPWRAP", {.trigger = received_over.resource().async_id()}) {
+  uv_must(uv_udp_init(loop().uv(), &handle_));
+  set_data();
+}
+
+UdpSocketPtr UdpSocket::receive_from(Stream& pipe) {
+  UdpSocketPtr socket(new UdpSocket(pipe));
+  uv_check(pipe.accept_into(reinterpret_cast<uv_stream_t*>(&socket->handle_)),
+           pipe.describe("take_handle"));
+  socket->peer_ = name_of(&socket->handle_, &uv_udp_getpeername);
+  const auto address = socket->local_address();
+  if (address && address->is_ipv6()) socket->family_ = io::UdpFamily::kIpv6;
   return socket;
 }
 

@@ -31,6 +31,8 @@
 
 namespace weft::detail {
 
+class Stream;
+
 using Datagrams = std::span<const io::Datagram>;
 
 struct Membership {
@@ -44,6 +46,8 @@ class UdpSocket final : public Handle {
   // Errors, of this and of what follows: std::system_error, UsageError.
   static HandlePtr<UdpSocket> open(EventLoop& loop, io::UdpFamily family,
                                    const io::UdpOptions& options, const std::string& doing);
+  // The next descriptor that was sent along over `pipe`; one has come, and it is a socket's.
+  static HandlePtr<UdpSocket> receive_from(Stream& pipe);
 
   // Not for a closed socket: libuv would give it a new descriptor.
   void must_be_open(std::string_view what);
@@ -105,6 +109,7 @@ class UdpSocket final : public Handle {
 
  private:
   UdpSocket(EventLoop& loop, io::UdpFamily family, bool is_batched);
+  explicit UdpSocket(Stream& received_over);
   ~UdpSocket() override = default;
 
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer) noexcept;
@@ -129,8 +134,8 @@ class UdpSocket final : public Handle {
   void failed(int code);
 
   uv_udp_t handle_;
-  io::UdpFamily family_;
-  int open_code_;  // why there is no descriptor; 0: there is one
+  io::UdpFamily family_ = io::UdpFamily::kIpv4;
+  int open_code_ = 0;  // why there is no descriptor; 0: there is one
   bool is_receiving_ = false;
   bool is_paused_ = false;
   std::optional<io::Address> bound_;

@@ -27,6 +27,7 @@
 #include <weft/tests/support/stream_text.h>
 #include <weft/tests/support/temp_dir.h>
 #include <weft/tests/support/trace.h>
+#include <weft/tests/support/udp.h>
 
 namespace weft {
 namespace {
@@ -38,6 +39,7 @@ using io::ReceivedHandle;
 using io::take_handle;
 using io::TcpListener;
 using io::TcpStream;
+using io::UdpSocket;
 using test::read_some;
 using test::read_to_end;
 using test::Trace;
@@ -188,12 +190,42 @@ TEST_CASE("closing the pipe ends the sending of a handle") {
   CHECK(how == "write pair: operation canceled (ECANCELED)");
 }
 
-TEST_CASE("a handle that no stream is for is closed, and said to be unknown") {
+TEST_CASE("a datagram socket that was passed sends and receives") {
+  test::run([] {
+    auto peer = UdpSocket::bind("127.0.0.1", 0);
+    auto socket = UdpSocket::bind("127.0.0.1", 0);
+    SUBCASE("to whom it names") {
+      auto passed = std::get<UdpSocket>(pass(socket));
+      CHECK(passed.local_address() == socket.local_address());
+      socket.close();
+      passed.send_to("question", peer.local_address());
+      peer.send_to("answer", passed.local_address());
+      CHECK(test::receive_text(peer) == "question");
+      CHECK(test::receive_text(passed) == "answer");
+    }
+    SUBCASE("to the one it is connected to") {
+      socket.connect(peer.local_address());
+      auto passed = std::get<UdpSocket>(pass(socket));
+      CHECK(passed.peer_address() == peer.local_address());
+      passed.send("question");
+      CHECK(test::receive_text(peer) == "question");
+    }
+  });
+}
+
+TEST_CASE("a received socket of IPv6 leaves its options to the sender") {
+  test::run([] {
+    auto passed = std::get<UdpSocket>(pass(UdpSocket::bind("::1", 0)));
+    CHECK_THROWS_AS(passed.set_ttl(3), UsageError);
+  });
+}
+
+TEST_CASE("a handle of no use is closed, and said to be unknown") {
   const int next = test::next_descriptor();
 
   test::run([] {
     auto [sender, receiver] = PipeStream::pair({.ipc = true});
-    const auto carried = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const auto carried = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     auto [left, right] = PipeStream::pair();
     ::dup3(carried, left.fd(), O_CLOEXEC);
     ::close(carried);
