@@ -98,8 +98,7 @@ class Feed : public Handle {
     if (waiter_) cancel_next();
   }
   void drop_handlers() noexcept override { handler_.clear(); }
-  // As in Node, where closing one of these calls nothing back.
-  void tell_closed(PersistentHandler<>& handler) override { handler.call(loop(), resource()); }
+  void tell_closed(PersistentHandler<>& handler) override { tell_closed_on_tick(handler); }
 
  private:
   // What came before the handler, which may close the handle or go itself.

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/io/fs_event.h>
 #include <weft/io/fs_poll.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/conformance/reproduce.h>
@@ -11,6 +12,8 @@
 namespace weft {
 namespace {
 
+using io::FsChange;
+using io::FsEvent;
 using io::FsPoll;
 using io::FsPollChange;
 using test::Life;
@@ -36,6 +39,26 @@ TEST_CASE("who polls a file is called in the context of who asked, not of who wr
         });
       });
       set_timeout(50ms, [&] { life.als.run("W", [&] { dir.write("file", "yy"); }); });
+    });
+  });
+}
+
+TEST_CASE("who watches a directory is called as the watch, and on a tick when it is closed") {
+  const TempDir dir;
+  std::optional<FsEvent> watch;
+
+  reproduce("fs-watch", [&](Life& life) {
+    const auto changed = [&](const FsChange& change) {
+      life.cb(change.renamed ? "rename" : "change");
+      watch->close();
+    };
+    life.run([&] {
+      life.als.run("A", [&] {
+        watch = FsEvent::watch(dir.path());
+        watch->on_change(changed);
+      });
+      life.als.run("L", [&] { watch->on_close([&] { life.cb("close"); }); });
+      life.als.run("W", [&] { dir.write("file", "x"); });
     });
   });
 }

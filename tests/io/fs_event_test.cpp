@@ -196,8 +196,10 @@ TEST_CASE("callbacks see the context of the call that took them, as FSEVENTWRAP"
     auto watch = FsEvent::watch(dir.path());
     const std::string id = recorder.name(watch.async_id());
     const auto note = [&](const char* what) {
-      trace.push_back(std::string(what) + " " + seen(who) +
-                      (recorder.name(execution_async_id()) == id ? " as the watch" : ""));
+      const bool is_watch = recorder.name(execution_async_id()) == id;
+      const bool is_triggered = recorder.name(trigger_async_id()) == id;
+      trace.push_back(std::string(what) + " " + seen(who) + (is_watch ? " as the watch" : "") +
+                      (is_triggered ? " as a tick of the watch" : ""));
     };
     who.run("waiter", [&] { watch.next([&](const Result<FsChange>&) { note("next"); }); });
     who.run("writer", [&] { dir.write("a", ""); });
@@ -215,7 +217,7 @@ TEST_CASE("callbacks see the context of the call that took them, as FSEVENTWRAP"
   });
 
   CHECK(trace == Trace{"next waiter as the watch", "change handler as the watch",
-                       "close handler as the watch"});
+                       "close handler as a tick of the watch"});
 }
 
 TEST_SUITE_END();
