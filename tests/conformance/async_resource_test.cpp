@@ -1,3 +1,4 @@
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -5,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <weft/ctx/async_resource.h>
+#include <weft/io/fs.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/conformance/reproduce.h>
 
@@ -13,6 +15,7 @@ namespace {
 
 using test::Life;
 using test::reproduce;
+using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("conformance/async_resource");
 
@@ -106,6 +109,35 @@ TEST_CASE("an exception leaves a resource behind its after") {
     life.run([&] {
       life.als.run("A", [&] { resource.emplace("R", kManual); });
       life.als.run("B", call);
+    });
+  });
+}
+
+TEST_CASE("the running resource is the one whose callback runs") {
+  reproduce("exec-resource", [](Life& life) {
+    std::optional<AsyncResource> own;
+    Timeout timeout;
+    Immediate immediate;
+    const auto note = [&life](const char* what, bool is_running) {
+      life.cb(std::string(what) + (is_running ? "=true" : "=false"));
+    };
+    const auto now = [] { return execution_async_resource(); };
+    const auto on_immediate = [&] {
+      note("immediate", now()->async_id() == immediate.async_id());
+      io::stat("/", [&](const Result<io::FileStat>&) {
+        note("stat", now()->type() == "FSREQCALLBACK");
+      });
+    };
+    const auto on_timeout = [&] {
+      note("timeout", now()->async_id() == timeout.async_id());
+      immediate = set_immediate(on_immediate);
+    };
+    life.run([&] {
+      const AsyncResource* const main = now();
+      own.emplace("OWN", kManual);
+      own->run_in_async_scope([&] { note("own", now() == &*own); });
+      note("main", now() == main);
+      timeout = set_timeout(1ms, on_timeout);
     });
   });
 }

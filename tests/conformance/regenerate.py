@@ -8,22 +8,38 @@ and later have nearly the same sequences.
 """
 import argparse
 import collections
+import os
 import pathlib
+import pty
 import re
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 PRUNED = {"TickObject", "Microtask", "PROMISE"}
+TERMINAL = {"tty"}  # scenarios whose standard input is a terminal; the others have a pipe
 RUNS = 5
+
+
+def run(command, name):
+    """Runs a script whose input is one line, or part of one, and then ends."""
+    options = {"text": True, "capture_output": True, "timeout": 30}
+    if name not in TERMINAL:
+        return subprocess.run(command, input="x", **options)
+    user, terminal = pty.openpty()
+    os.write(user, b"x\n\x04")
+    try:
+        return subprocess.run(command, stdin=terminal, **options)
+    finally:
+        os.close(user)
+        os.close(terminal)
 
 
 def record(node, name):
     """Runs a script RUNS times; returns its most frequent lines and how often they came."""
     seen = collections.Counter()
     for _ in range(RUNS):
-        result = subprocess.run([node, "--expose-gc", "--no-warnings", HERE / "node" / f"{name}.js"],
-                                input="x", text=True, capture_output=True, timeout=30)
+        result = run([node, "--expose-gc", "--no-warnings", HERE / "node" / f"{name}.js"], name)
         if not result.stdout:
             sys.exit(f"{name}: the script printed nothing\n{result.stderr}")
         seen[result.stdout] += 1

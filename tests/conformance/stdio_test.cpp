@@ -8,12 +8,16 @@
 #include <doctest/doctest.h>
 
 #include <weft/io/stdio.h>
+#include <weft/io/tty.h>
 #include <weft/tests/conformance/reproduce.h>
+#include <weft/tests/support/pty.h>
 
 namespace weft {
 namespace {
 
+using io::Tty;
 using test::Life;
+using test::Pty;
 using test::reproduce;
 
 // While it lives, standard input is a pipe which holds some text and ends.
@@ -57,6 +61,35 @@ TEST_CASE("standard input from a pipe is one resource, entered for data, end and
     });
   });
 }
+
+TEST_CASE("each stream of a terminal is a resource, entered for data, end and close") {
+  const Pty pty;
+  pty.type("x\n\x04");  // a line and the end
+
+  reproduce("tty", [&pty](Life& life) {
+    std::optional<Tty> in;
+    std::optional<Tty> out;
+    life.run([&] {
+      life.als.run("A", [&] {
+        in = Tty::open(pty.terminal());
+        in->on_data([&](std::span<const std::byte>) { life.cb("data"); });
+        in->on_end([&] {
+          life.cb("end");
+          in->shutdown([&](const Result<void>&) { in->close(); });
+        });
+      });
+      life.als.run("B", [&] {
+        out = Tty::open(pty.terminal());
+        out->write("hello", [&](const Result<void>&) {
+          life.cb("written");
+          out->close();
+        });
+      });
+    });
+  });
+}
+
+TEST_SUITE_END();
 
 }  // namespace
 }  // namespace weft
