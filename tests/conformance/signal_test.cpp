@@ -1,9 +1,11 @@
 #include <chrono>
 #include <csignal>
 #include <optional>
+#include <string>
 
 #include <doctest/doctest.h>
 
+#include <weft/io/process.h>
 #include <weft/io/signal.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/conformance/reproduce.h>
@@ -11,6 +13,8 @@
 namespace weft {
 namespace {
 
+using io::ExitStatus;
+using io::Process;
 using io::SignalListener;
 using test::Life;
 using test::reproduce;
@@ -39,6 +43,54 @@ TEST_CASE("a signal is heard in the context of who listens, not of who sends") {
         });
       });
     });
+  });
+}
+
+struct Hearing {
+  Life& life;
+  Timeout alive = {};
+  std::optional<SignalListener> first = {};
+  std::optional<SignalListener> second = {};
+  std::optional<Process> process = {};
+  int times = 0;
+
+  void begin() {
+    life.als.run("A", [this] { first = listen([this] { hear(); }); });
+    send();
+  }
+  void send() {
+    alive = set_interval(1min, [] {});
+    ::raise(SIGUSR2);
+  }
+  template <typename Handler>
+  static SignalListener listen(Handler handler) {
+    auto listener = SignalListener::listen({SIGUSR2});
+    listener.on_signal([handler](int) { handler(); });
+    return listener;
+  }
+  void hear() {
+    life.cb("heard-" + std::to_string(++times));
+    alive.clear();
+    if (times == 1) return start_process();
+    first->close();
+    life.als.run("B", [this] { second = listen([this] { hear_again(); }); });
+    send();
+  }
+  void start_process() {
+    process = Process::spawn({.file = "true"});
+    process->on_exit([this](ExitStatus) { send(); });
+  }
+  void hear_again() {
+    life.cb("heard-again");
+    alive.clear();
+    second->close();
+  }
+};
+
+TEST_CASE("what a signal's handler makes has the signal as trigger, the next listener as well") {
+  reproduce("signal-again", [](Life& life) {
+    Hearing hearing{life};
+    life.run([&] { hearing.begin(); });
   });
 }
 

@@ -201,6 +201,36 @@ TEST_CASE("a callback sees the context of the call that took it, as STATWATCHER"
   CHECK(trace == Trace{"init STATWATCHER 2 1", "before 2", "handler", "after 2", "destroy 2"});
 }
 
+// Node's test of the STATWATCHER.
+TEST_CASE("each poll is a resource of its own, entered once for each change it tells") {
+  const TempDir dir;
+  for (const char* name : {"a", "b"}) dir.write(name, "1");
+  Trace trace;
+
+  test::run([&] {
+    HookRecorder recorder({{"FIBER", "TickObject", "Timeout"}});
+    const auto watch = [&](const std::string& name) {
+      auto poll = FsPoll::watch(dir.path(name), {.interval = 1s});
+      poll.on_change([&recorder, name](const FsPollChange&) { recorder.note(name); });
+      return poll;
+    };
+    auto a = watch("a");
+    auto b = watch("b");
+    sleep_for(1ms);
+    for (const char* name : {"a", "b", "a"}) {
+      dir.append(name, "2");
+      sleep_for(10s);
+    }
+    for (const std::string& line : recorder.trace()) {
+      if (line.find(" 1") == std::string::npos || line.find("init") == 0) trace.push_back(line);
+    }
+  });
+
+  CHECK(trace == Trace{"init STATWATCHER 2 1", "init STATWATCHER 3 1",          //
+                       "before 2", "a", "after 2", "before 3", "b", "after 3",  //
+                       "before 2", "a", "after 2"});
+}
+
 TEST_SUITE_END();
 
 }  // namespace
