@@ -68,7 +68,11 @@ void live_once() {
 
 // A resource that lives until after its callback: its destroy comes later or not at all.
 bool outlives_its_callback(const Kind& kind) {
-  return kind.type == "TCPSERVERWRAP" || kind.type == "TCPWRAP";
+  for (const char* type :
+       {"TCPSERVERWRAP", "TCPWRAP", "SIGNALWRAP", "FSEVENTWRAP", "STATWATCHER"}) {
+    if (kind.type == type) return true;
+  }
+  return false;
 }
 
 TEST_SUITE_BEGIN("conformance/semantics/hooks");

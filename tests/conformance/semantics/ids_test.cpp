@@ -1,7 +1,6 @@
 // Ids: which resource runs, what caused it, and that every type of resource lives.
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <map>
 #include <set>
 #include <string>
@@ -16,15 +15,9 @@
 #include <weft/ctx/resource_type.h>
 #include <weft/ctx/snapshot.h>
 #include <weft/io/directory.h>
-#include <weft/io/dns.h>
-#include <weft/io/fs_event.h>
-#include <weft/io/fs_poll.h>
 #include <weft/io/pipe.h>
-#include <weft/io/process.h>
-#include <weft/io/signal.h>
 #include <weft/io/tty.h>
 #include <weft/runtime/fiber.h>
-#include <weft/runtime/offload.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
@@ -207,16 +200,10 @@ void start_other_kinds() {
   const TempDir dir;
   auto listener = io::PipeListener::bind(dir.path("socket"));
   io::PipeStream::connect(dir.path("socket"));
-  io::lookup_service(io::Address::parse("127.0.0.1", 80));
   io::Directory::open(dir.path()).close();
-  auto change = io::FsEvent::watch(dir.path());
-  auto poll = io::FsPoll::watch(dir.path());
-  auto signal = io::SignalListener::listen({SIGUSR1});
-  io::Process::spawn({.file = "true"}).wait();
   const Pty pty;
   io::Tty::open(pty.terminal());
   const AsyncResource file_as_stream("FILEHANDLE");  // standard input's, which tests have not
-  offload([] {});
 }
 
 TEST_CASE("every type that resource_types lists can be made, and no other is") {

@@ -6,11 +6,12 @@
 //   }
 //
 // A row's start() makes the callback happen once, by itself, before the run ends. The
-// main fiber calls it, and the rows of TCP wait in it while they connect.
+// main fiber calls it, and the rows of I/O wait in it until the callback has run.
 #pragma once
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -21,12 +22,20 @@
 #include <weft/ctx/async_resource.h>
 #include <weft/ctx/event_emitter.h>
 #include <weft/ctx/unique_function.h>
+#include <weft/io/dns.h>
+#include <weft/io/fs.h>
+#include <weft/io/fs_event.h>
+#include <weft/io/fs_poll.h>
+#include <weft/io/process.h>
+#include <weft/io/signal.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/loop.h>
+#include <weft/runtime/offload.h>
 #include <weft/runtime/promise.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
+#include <weft/tests/support/temp_dir.h>
 #include <weft/tests/support/udp.h>
 
 namespace weft::test {
@@ -80,6 +89,16 @@ inline void start_reaction(Work work) {
   set_immediate([promise = std::move(promise)]() mutable { promise.resolve(1); });
 }
 
+// Gives `start` a callback that works once, and waits until it has.
+template <typename Start>
+void until_called(Work work, Start start) {
+  bool called = false;
+  start([&called, work = std::move(work)](auto&&...) mutable {
+    if (!std::exchange(called, true)) work();
+  });
+  while (!called) sleep_for(1ms);
+}
+
 // Two ends of a connection, kept by the main fiber until the callback has run.
 struct Connection {
   TcpListener listener = TcpListener::bind("127.0.0.1", 0);
@@ -92,12 +111,10 @@ struct Connection {
 template <typename Start, typename Cause>
 void with_connection(Work work, Start start, Cause cause) {
   Connection connection;
-  bool called = false;
-  start(connection, [&called, work = std::move(work)](auto&&...) mutable {
-    if (!std::exchange(called, true)) work();
+  until_called(std::move(work), [&](auto done) {
+    start(connection, std::move(done));
+    cause(connection);
   });
-  cause(connection);
-  while (!called) sleep_for(1ms);
 }
 
 inline void nothing(Connection& /*connection*/) {}
@@ -116,12 +133,8 @@ inline void peer_reads(Connection& connection) {
 
 inline void start_connect(const char* host, Work work) {
   auto listener = TcpListener::bind("127.0.0.1", 0);
-  bool called = false;
-  TcpStream::connect(host, listener.port(), [&, work = std::move(work)](Result<TcpStream>) mutable {
-    called = true;
-    work();
-  });
-  while (!called) sleep_for(1ms);
+  until_called(std::move(work),
+               [&](auto done) { TcpStream::connect(host, listener.port(), std::move(done)); });
 }
 
 inline void start_on_connection(Work work) {
@@ -142,16 +155,46 @@ inline void start_accept(Work work) {
 template <typename Start, typename Cause>
 void with_sockets(Work work, Start start, Cause cause) {
   StuckSender sockets;
-  bool called = false;
-  start(sockets, [&called, work = std::move(work)](auto&&...) mutable {
-    if (!std::exchange(called, true)) work();
+  until_called(std::move(work), [&](auto done) {
+    start(sockets, std::move(done));
+    cause(sockets);
   });
-  cause(sockets);
-  while (!called) sleep_for(1ms);
 }
 
 inline void sends_short(StuckSender& sockets) {
   sockets.socket.send_to("x", sockets.to, {});
+}
+
+// The four below: `take` gives the callback to what is watched, which then happens.
+template <typename Take>
+void with_process(Work work, Take take) {
+  auto process = io::Process::spawn({.file = "true"});
+  until_called(std::move(work), [&](auto done) { take(process, std::move(done)); });
+}
+
+template <typename Take>
+void with_signal(Work work, Take take) {
+  auto listener = io::SignalListener::listen({SIGUSR1});
+  until_called(std::move(work), [&](auto done) {
+    take(listener, std::move(done));
+    ::raise(SIGUSR1);
+  });
+}
+
+template <typename Take>
+void with_watch(Work work, Take take) {
+  const TempDir dir;
+  auto watch = io::FsEvent::watch(dir.path());
+  until_called(std::move(work), [&](auto done) {
+    take(watch, std::move(done));
+    dir.write("file", "");
+  });
+}
+
+template <typename Take>
+void with_poll(Work work, Take take) {
+  auto poll = io::FsPoll::watch("/nowhere");  // which is a change
+  until_called(std::move(work), [&](auto done) { take(poll, std::move(done)); });
 }
 
 }  // namespace kinds
@@ -263,6 +306,72 @@ inline const Kind kKinds[] = {
        kinds::with_sockets(
            std::move(w), [](StuckSender& s, auto done) { s.socket.on_close(std::move(done)); },
            [](StuckSender& s) { s.socket.close(); });
+     }},
+    // What threads of a pool do.
+    {"offload", "OFFLOAD", "FIBER",
+     [](kinds::Work w) {
+       kinds::until_called(std::move(w), [](auto done) { offload([] {}, std::move(done)); });
+     }},
+    {"stat", "FSREQCALLBACK", "FIBER",
+     [](kinds::Work w) {
+       kinds::until_called(std::move(w), [](auto done) { io::stat("/", std::move(done)); });
+     }},
+    {"lookup", "GETADDRINFOREQWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::until_called(std::move(w),
+                           [](auto done) { io::lookup("localhost", {}, std::move(done)); });
+     }},
+    {"lookup_service", "GETNAMEINFOREQWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::until_called(std::move(w), [](auto done) {
+         io::lookup_service(io::Address::parse("127.0.0.1", 80), std::move(done));
+       });
+     }},
+    // Processes, signals and watches.
+    {"Process::wait", "PROCESSWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_process(std::move(w),
+                           [](io::Process& p, auto done) { p.wait(std::move(done)); });
+     }},
+    {"on_exit", "PROCESSWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_process(std::move(w),
+                           [](io::Process& p, auto done) { p.on_exit(std::move(done)); });
+     }},
+    {"SignalListener::wait", "SIGNALWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_signal(std::move(w),
+                          [](io::SignalListener& l, auto done) { l.wait(std::move(done)); });
+     }},
+    {"on_signal", "SIGNALWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_signal(std::move(w),
+                          [](io::SignalListener& l, auto done) { l.on_signal(std::move(done)); });
+     }},
+    {"FsEvent::next", "FSEVENTWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_watch(std::move(w), [](io::FsEvent& e, auto done) { e.next(std::move(done)); });
+     }},
+    {"FsEvent::on_change", "FSEVENTWRAP", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_watch(std::move(w),
+                         [](io::FsEvent& e, auto done) { e.on_change(std::move(done)); });
+     }},
+    {"on_close of a watch", "TickObject", "FSEVENTWRAP",
+     [](kinds::Work w) {
+       kinds::with_watch(std::move(w), [](io::FsEvent& e, auto done) {
+         e.on_close(std::move(done));
+         e.close();
+       });
+     }},
+    {"FsPoll::next", "STATWATCHER", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_poll(std::move(w), [](io::FsPoll& p, auto done) { p.next(std::move(done)); });
+     }},
+    {"FsPoll::on_change", "STATWATCHER", "FIBER",
+     [](kinds::Work w) {
+       kinds::with_poll(std::move(w),
+                        [](io::FsPoll& p, auto done) { p.on_change(std::move(done)); });
      }},
 };
 
