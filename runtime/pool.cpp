@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <pthread.h>
 #include <set>
 #include <signal.h>
@@ -17,8 +18,8 @@
 
 namespace weft {
 
-// A forked child has none of the threads: its pools begin anew. What the parent's were
-// doing is the parent's.
+// A forked child has none of the threads: its pools begin anew, without a new allocation,
+// for nothing may be thrown out of fork(). What the parent's were doing is the parent's.
 struct PoolsAtFork {
   std::mutex mutex;
   std::set<Pool*> pools;
@@ -28,17 +29,19 @@ struct PoolsAtFork {
     return *all;
   }
   PoolsAtFork() {
-    pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+    pthread_atfork([] { instance().lock(); }, [] { instance().unlock(); },
                    [] {
-                     for (Pool* const pool : instance().pools) begin_anew(*pool);
-                     instance().mutex.unlock();
+                     for (Pool* const pool : instance().pools) pool->core_->forget_threads();
+                     instance().unlock();
                    });
   }
-  // The old core is not destroyed: threads that are not there wait for its conditions.
-  static void begin_anew(Pool& pool) {
-    auto* const kept = new std::shared_ptr<detail::PoolCore>(std::move(pool.core_));
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): kept on purpose
-    pool.core_ = std::make_shared<detail::PoolCore>((*kept)->options());
+  void lock() noexcept {
+    mutex.lock();
+    for (Pool* const pool : pools) pool->core_->lock();
+  }
+  void unlock() noexcept {
+    for (Pool* const pool : pools) pool->core_->unlock();
+    mutex.unlock();
   }
 };
 
@@ -141,6 +144,15 @@ void PoolCore::shut_down() noexcept {
 }
 
 // --- the threads ---
+
+// The conditions are waited for by threads that are not there, so they cannot end.
+void PoolCore::forget_threads() noexcept {
+  new (&work_came_) std::condition_variable;
+  new (&thread_ended_) std::condition_variable;
+  while (first_ != nullptr) unlink(*first_);
+  idle_ = 0;
+  counts_ = {};
+}
 
 bool PoolCore::start_thread() {
   const SignalsBlocked blocked;

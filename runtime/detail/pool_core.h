@@ -25,6 +25,12 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // Cancels what is queued, and returns when no thread is left.
   void shut_down() noexcept;
 
+  // While a thread of the process forks.
+  void lock() noexcept { mutex_.lock(); }
+  void unlock() noexcept { mutex_.unlock(); }
+  // In the child, between the two.
+  void forget_threads() noexcept;
+
   const PoolOptions& options() const noexcept { return options_; }
   void set_threads_max(std::size_t threads_max);
   void set_queue_max(std::size_t queue_max);

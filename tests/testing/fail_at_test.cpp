@@ -3,6 +3,8 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -10,6 +12,7 @@
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/snapshot.h>
 #include <weft/runtime/channel.h>
+#include <weft/runtime/pool.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/task_group.h>
 #include <weft/runtime/testing/fail_at.h>
@@ -110,6 +113,23 @@ TEST_CASE("spawn, timers and channels pass on that memory has run out") {
   });
 
   CHECK(sweep.allocations > 0);
+}
+
+TEST_CASE("a process that forks needs no memory for the pools of its child") {
+  const Pool pool({.name = "one"});
+  pid_t child = -1;
+  {
+    const FailAt first(1);
+    try {
+      child = ::fork();
+    } catch (const std::bad_alloc&) {
+      ::_exit(1);
+    }
+    if (child == 0) ::_exit(first.count() == 0 ? 0 : 2);
+  }
+  int status = -1;
+  CHECK(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_SUITE_END();
