@@ -190,12 +190,13 @@ struct ProcessOutput {
 //
 // Context:  fiber
 // Suspends: always.
-// Errors:   as Process::spawn; no_buffer_space for more than `output_bytes_max`. A
-//           program that fails is none, nor one that does not read its input: look at
-//           `status`.
+// Errors:   as Process::spawn, Stream::read and Stream::write; no_buffer_space for more
+//           than `output_bytes_max`. A program that fails is none, nor one that does not
+//           read its input: look at `status`.
 // Cancel:   the program gets SIGTERM, after the grace SIGKILL, and is waited for; so with
 //           every error. While the run itself ends nothing can be waited for: it gets both
-//           at once. What it started itself may go on, with nobody at its pipes.
+//           at once. What it started itself may go on, with nobody at its pipes; so may
+//           a program that it may not kill, which is operation_not_permitted.
 // Source:   trio `run_process`.
 ProcessOutput run_process(ProcessOptions options, std::string_view input = {},
                           RunProcessOptions limits = {});

@@ -1,5 +1,8 @@
 #include <csignal>
+#include <exception>
 #include <span>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <uv.h>
@@ -15,57 +18,70 @@ namespace {
 // What one run of a program consists of: its fibers share it.
 struct Run {
   Process child;
+  std::string doing;
   std::size_t output_bytes_max;
   ProcessOutput result = {};
-  bool is_too_much = false;
+  std::exception_ptr error = {};  // the first, which ends the run
 
   // A child that does not read its input is no error of ours.
   void feed(std::string_view input) {
     try {
       child.input().write(input);
       child.input().shutdown();
-    } catch (const std::system_error&) {
+    } catch (const std::system_error& failed) {
       child.input().close();
+      const std::error_code& code = failed.code();
+      if (code != std::errc::broken_pipe && code != std::errc::connection_reset) throw;
     }
   }
 
-  void collect(TaskGroup& group, PipeStream& from, std::string& into) {
+  void collect(PipeStream& from, std::string& into) {
     char part[16 * 1024];
-    while (const std::size_t count = read_some(from, std::as_writable_bytes(std::span(part)))) {
-      if (count > output_bytes_max - into.size()) {
-        is_too_much = true;
-        return group.cancel("too much output");
-      }
+    while (const std::size_t count = from.read(std::as_writable_bytes(std::span(part)))) {
+      if (count > output_bytes_max - into.size()) raise_too_much();
       into.append(part, count);
     }
   }
 
-  // A child that was killed may reset what it did not read.
-  static std::size_t read_some(PipeStream& from, std::span<std::byte> into) {
-    try {
-      return from.read(into);
-    } catch (const std::system_error&) {
-      return 0;
-    }
+  [[noreturn]] void raise_too_much() const {
+    weft::detail::uv_error(
+        UV_ENOBUFS, doing + ": more than " + std::to_string(output_bytes_max) + " bytes of output")
+        .raise();
+  }
+
+  // Spawns what fails for all.
+  template <typename F>
+  void spawn(TaskGroup& group, F fn) {
+    group.spawn([this, &group, fn = std::move(fn)] {
+      try {
+        fn();
+      } catch (const std::exception&) {
+        if (error == nullptr) error = std::current_exception();
+        group.cancel("an error");
+      }
+    });
   }
 
   void to_the_end(std::string_view input) {
     task_group([&](TaskGroup& group) {
-      group.spawn([&] { feed(input); });
-      group.spawn([&] { collect(group, child.output(), result.output); });
-      group.spawn([&] { collect(group, child.errors(), result.errors); });
+      spawn(group, [&] { feed(input); });
+      spawn(group, [&] { collect(child.output(), result.output); });
+      spawn(group, [&] { collect(child.errors(), result.errors); });
       result.status = child.wait();
     });
+    if (error != nullptr) std::rethrow_exception(error);
   }
 
   void end_early(std::chrono::nanoseconds grace) {
-    child.kill(SIGTERM);
     try {
+      child.kill(SIGTERM);
       if (move_on_after(grace, [&] { child.wait(); })) return;
-      child.kill(SIGKILL);
+    } catch (const std::exception&) {  // no grace then
+    }
+    child.kill(SIGKILL);
+    try {
       child.wait();
     } catch (const std::system_error&) {  // the run ends, and nobody can wait for it
-      child.kill(SIGKILL);
     }
   }
 };
@@ -75,19 +91,12 @@ struct Run {
 ProcessOutput run_process(ProcessOptions options, std::string_view input,
                           RunProcessOptions limits) {
   options.input = options.output = options.errors = Stdio::pipe();
-  Run run{Process::spawn(options), limits.output_bytes_max};
+  Run run{Process::spawn(options), "run " + options.file, limits.output_bytes_max};
   try {
     run.to_the_end(input);
   } catch (...) {
     shielded([&] { run.end_early(limits.grace); });
     throw;
-  }
-  if (run.is_too_much) {
-    shielded([&] { run.end_early(limits.grace); });
-    weft::detail::uv_error(UV_ENOBUFS, "run " + options.file + ": more than " +
-                                           std::to_string(limits.output_bytes_max) +
-                                           " bytes of output")
-        .raise();
   }
   return std::move(run.result);
 }
