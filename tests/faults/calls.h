@@ -12,10 +12,15 @@
 // - pthread_create of its pool (abort);
 // - reads of inotify with anything but EINTR and EAGAIN (abort), so that watches have no
 //   scenario;
-// - getsockopt(SO_ERROR) after a connect (an uninitialised error is used).
+// - getsockopt(SO_ERROR) after a connect (an uninitialised error is used);
+// - reads of the pipe that tells of a child's exec with anything but EINTR (abort);
+// - waitpid with anything but EINTR and ECHILD (abort; with ECHILD nobody is ever told of
+//   the child's end).
 //
 // Nor are uv_*_init of prepare, check, idle, timer and tcp, uv_poll_start and the starts
 // of watchers: they do nothing that can fail, and weft takes a failure for a bug (uv_must).
+// uv_spawn makes the handle even when it fails: what it calls fails instead. Nothing fails
+// in a child.
 #pragma once
 
 #include <array>
@@ -48,10 +53,13 @@ inline constexpr Call kCalls[] = {
     {"epoll_create1", {EMFILE, ENFILE, ENOMEM}},
     {"epoll_wait", {EINTR}},
     {"eventfd", {EMFILE, ENFILE, ENOMEM}},
+    {"fcntl, a duplicate", {EMFILE}},
+    {"fork", {EAGAIN, ENOMEM}},
     {"getaddrinfo", {EAI_AGAIN, EAI_MEMORY, EAI_NONAME, EAI_FAIL}},
     {"getpeername", {ENOTCONN, ENOBUFS}},
     {"getsockname", {ENOBUFS}},
     {"ioctl", {ENOTTY, ENOMEM}},
+    {"kill", {EPERM}},
     {"listen", {EADDRINUSE, EACCES}},
     {"madvise", {ENOMEM, EAGAIN, EINVAL}},
     {"mmap", {ENOMEM}},
@@ -65,6 +73,8 @@ inline constexpr Call kCalls[] = {
     {"setsockopt", {ENOMEM, ENOPROTOOPT}},
     {"shutdown", {ENOTCONN}},
     {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT}},
+    {"socketpair", {EMFILE, ENFILE, ENOBUFS, ENOMEM}},
+    {"waitpid", {EINTR}},
     {"write", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
     {"write, libuv's own", {EINTR}},
     {"writev", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
@@ -72,7 +82,9 @@ inline constexpr Call kCalls[] = {
     {"uv_async_init", {UV_EMFILE, UV_ENOMEM}},
     {"uv_getaddrinfo", {UV_ENOMEM}},
     {"uv_loop_init", {UV_EMFILE, UV_ENOMEM}},
+    {"uv_pipe_open", {UV_EMFILE, UV_ENOMEM}},
     {"uv_poll_init", {UV_EEXIST, UV_EPERM, UV_ENOMEM}},
+    {"uv_process_kill", {UV_EPERM}},
     {"uv_read_start", {UV_ENOTCONN, UV_ENOMEM}},
     {"uv_shutdown", {UV_ENOTCONN, UV_ENOMEM}},
     {"uv_signal_init", {UV_EMFILE, UV_ENOMEM}},
@@ -84,7 +96,7 @@ inline constexpr Call kCalls[] = {
     {"uv_tcp_nodelay", {UV_ENOTSUP}},
     {"uv_tcp_open", {UV_ENOMEM, UV_EEXIST}},
     {"uv_try_write", {UV_EAGAIN, UV_EPIPE, UV_ENOMEM}},
-    {"uv_write", {UV_ENOMEM, UV_EPIPE}},
+    {"uv_write2", {UV_ENOMEM, UV_EPIPE}},
 };
 inline constexpr std::size_t kCallCount = std::size(kCalls);
 

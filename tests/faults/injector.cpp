@@ -32,6 +32,7 @@ struct State {
 constinit State state;
 constinit thread_local bool is_thread_watched = false;
 constinit thread_local int uv_setups = 0;
+constinit thread_local int uv_setups_succeeding = 0;
 
 bool is_in_range(int fd) noexcept {
   return fd >= 0 && static_cast<std::size_t>(fd) < kDescriptorsMax;
@@ -91,17 +92,23 @@ void end_poll(int timeout_ms, int result) noexcept {
   if (result == 0 && has_waited && is_watched()) state.on_stuck("the loop waits for nothing");
 }
 
-UvSetup::UvSetup() noexcept {
+void forget_faults() noexcept {
+  state.is_on = false;
+}
+
+UvSetup::UvSetup(Calls calls) noexcept : calls_(calls) {
   ++uv_setups;
+  if (calls_ == Calls::kSucceed) ++uv_setups_succeeding;
 }
 UvSetup::~UvSetup() {
   --uv_setups;
+  if (calls_ == Calls::kSucceed) --uv_setups_succeeding;
 }
-bool is_in_uv_setup() noexcept {
-  return uv_setups > 0;
+bool must_succeed() noexcept {
+  return uv_setups_succeeding > 0;
 }
 void note_made(int fd) noexcept {
-  if (is_in_range(fd)) state.uv_own[static_cast<std::size_t>(fd)] = is_in_uv_setup();
+  if (is_in_range(fd)) state.uv_own[static_cast<std::size_t>(fd)] = uv_setups > 0;
 }
 void note_closed(int fd) noexcept {
   if (is_in_range(fd)) state.uv_own[static_cast<std::size_t>(fd)] = false;

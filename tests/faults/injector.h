@@ -60,15 +60,23 @@ bool is_watched() noexcept;
 int begin_poll(int timeout_ms) noexcept;
 void end_poll(int timeout_ms, int result) noexcept;
 
+// In a child that was forked: nothing fails there.
+void forget_faults() noexcept;
+
 // While one lives, descriptors made by the thread are libuv's own.
 class UvSetup {
  public:
-  UvSetup() noexcept;
+  enum class Calls : bool { kMayFail, kSucceed };
+  explicit UvSetup(Calls calls) noexcept;
   UvSetup(const UvSetup&) = delete;
   UvSetup& operator=(const UvSetup&) = delete;
   ~UvSetup();
+
+ private:
+  Calls calls_;
 };
-bool is_in_uv_setup() noexcept;
+// Whether one says that calls which make descriptors succeed.
+bool must_succeed() noexcept;
 void note_made(int fd) noexcept;
 void note_closed(int fd) noexcept;
 bool is_uv_own(int fd) noexcept;

@@ -30,13 +30,6 @@ bool is_nobodys_error(const Fault& fault) {
          (call.starts_with("accept") || call.starts_with("read") || call.starts_with("write"));
 }
 
-std::error_code code_of(const Fault& fault) {
-  const std::string_view call = kCalls[fault.row].name;
-  if (call == "getaddrinfo") return {};
-  const int code = call.starts_with("uv_") ? fault.error : -fault.error;
-  return {code, uv_category()};
-}
-
 bool is_memory(const Fault& fault) {
   return fault.error == ENOMEM || fault.error == UV_ENOMEM || fault.error == EAI_MEMORY;
 }
@@ -96,6 +89,13 @@ struct Table {
 };
 
 }  // namespace
+
+std::error_code code_of(const Fault& fault) {
+  const std::string_view call = kCalls[fault.row].name;
+  if (call == "getaddrinfo") return {};
+  const int code = call.starts_with("uv_") ? fault.error : -fault.error;
+  return {code, uv_category()};
+}
 
 Outcome judge(const Fault& fault, const std::vector<std::exception_ptr>& errors) {
   Outcome outcome{errors.empty() ? Effect::kAbsorbed : Effect::kIndirect};

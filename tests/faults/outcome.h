@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <weft/tests/faults/injector.h>
@@ -21,6 +22,9 @@ struct Outcome {
   Effect effect = Effect::kWrong;
   std::string complaints = {};  // a line each
 };
+
+// The error's code as it is told; none of a lookup's.
+std::error_code code_of(const Fault& fault);
 
 // What `errors`, which a run ended with, say of the fault.
 Outcome judge(const Fault& fault, const std::vector<std::exception_ptr>& errors);

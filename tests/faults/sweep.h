@@ -8,8 +8,8 @@
 // The scenario is a body for run_test(). It runs once to count its calls, then once for
 // each call of each row (calls.h) and each error of the row, and for each allocation. A run
 // ends; it ends as without the fault, or with the fault's error; nothing is left of it: no
-// fiber, handle, context, descriptor; and its operations have ended once (operations.h).
-// An interruption and a short read or write are nobody's error.
+// fiber, handle, context, descriptor, or child that has ended; and its operations have
+// ended once (operations.h). An interruption and a short read or write are nobody's error.
 //
 // WEFT_FAULTS in the environment holds words: `all` takes each call of a run, and not only
 // some when there are many; `isolated` makes each run in a process of its own, so that all
@@ -19,6 +19,8 @@
 
 #include <functional>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include <weft/tests/faults/injector.h>
 #include <weft/tests/faults/operations.h>
@@ -31,7 +33,9 @@ struct SweepOptions {
   bool counts_all_threads = false;  // the pool's, above all
   bool real_clock = false;
   bool stops_on_interrupt = false;
-  bool is_about_files = false;  // which never say EAGAIN
+  bool leaves_children = false;  // as a run may
+  // Errors that would be nobody's here, as EAGAIN of a file.
+  std::vector<std::errc> without = {};
 };
 
 // Fails the test case with a line for each run that went wrong.

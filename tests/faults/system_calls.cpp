@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdarg>
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <weft/tests/faults/hidden.h>
@@ -49,6 +52,7 @@ WEFT_PLAIN_CALL(int, bind, (int fd, const sockaddr* to, socklen_t length), (fd, 
 WEFT_PLAIN_CALL(int, connect, (int fd, const sockaddr* to, socklen_t length), (fd, to, length))
 WEFT_PLAIN_CALL(int, getpeername, (int fd, sockaddr* name, socklen_t* length), (fd, name, length))
 WEFT_PLAIN_CALL(int, getsockname, (int fd, sockaddr* name, socklen_t* length), (fd, name, length))
+WEFT_PLAIN_CALL(int, kill, (pid_t process, int signal), (process, signal))
 WEFT_PLAIN_CALL(int, listen, (int fd, int backlog), (fd, backlog))
 WEFT_PLAIN_CALL(int, madvise, (void* at, std::size_t bytes, int advice), (at, bytes, advice))
 WEFT_PLAIN_CALL(int, mprotect, (void* at, std::size_t bytes, int rights), (at, bytes, rights))
@@ -57,6 +61,8 @@ WEFT_PLAIN_CALL(int, setsockopt,
                 (fd, level, option, value, length))
 WEFT_PLAIN_CALL(int, shutdown, (int fd, int how), (fd, how))
 WEFT_PLAIN_CALL(int, socket, (int family, int type, int protocol), (family, type, protocol))
+WEFT_PLAIN_CALL(int, socketpair, (int family, int type, int protocol, int* ends),
+                (family, type, protocol, ends))
 
 // --- with a result of another kind ---
 
@@ -91,14 +97,14 @@ int fault_epoll_create1(int flags) {
 
 extern "C" int fault_eventfd(unsigned, int) asm("eventfd");
 int fault_eventfd(unsigned count, int flags) {
-  const int error = is_in_uv_setup() ? 0 : injected(row("eventfd"));
+  const int error = must_succeed() ? 0 : injected(row("eventfd"));
   if (error != 0) return fail(error);
   return note_new(hidden<"eventfd", int(unsigned, int)>()(count, flags));
 }
 
 extern "C" int fault_pipe2(int*, int) asm("pipe2");
 int fault_pipe2(int* ends, int flags) {
-  const int error = is_in_uv_setup() ? 0 : injected(row("pipe2"));
+  const int error = must_succeed() ? 0 : injected(row("pipe2"));
   if (error != 0) return fail(error);
   const int result = hidden<"pipe2", int(int*, int)>()(ends, flags);
   if (result == 0) {
@@ -116,13 +122,42 @@ int fault_close(int fd) {
   return error != 0 ? fail(error) : result;
 }
 
+// --- of processes ---
+
+extern "C" pid_t fault_fork() asm("fork");
+pid_t fault_fork() {
+  if (const int error = injected(row("fork")); error != 0) return fail(error);
+  const UvSetup setup(UvSetup::Calls::kSucceed);  // a child gets a signal pipe of its own
+  const pid_t child = hidden<"fork", pid_t()>()();
+  if (child == 0) forget_faults();
+  return child;
+}
+
+extern "C" pid_t fault_waitpid(pid_t, int*, int) asm("waitpid");
+pid_t fault_waitpid(pid_t process, int* status, int options) {
+  // What does not block is never interrupted.
+  const int error = (options & WNOHANG) == 0 ? injected(row("waitpid")) : 0;
+  if (error != 0) return fail(error);
+  return hidden<"waitpid", pid_t(pid_t, int*, int)>()(process, status, options);
+}
+
 // --- that move bytes ---
+
+namespace {
+
+// Then libuv takes a short read for the last one.
+bool has_hung_up(int fd) noexcept {
+  pollfd seen = {.fd = fd, .events = 0, .revents = 0};
+  return ::poll(&seen, 1, 0) == 1 && (seen.revents & POLLHUP) != 0;
+}
+
+}  // namespace
 
 extern "C" ssize_t fault_read(int, void*, std::size_t) asm("read");
 ssize_t fault_read(int fd, void* into, std::size_t bytes) {
   const int error = injected(is_uv_own(fd) ? row("read, libuv's own") : row("read"));
   if (error != 0 && error != kShort) return fail(error);
-  if (error == kShort) bytes = std::min(bytes, std::size_t{1});
+  if (error == kShort && !has_hung_up(fd)) bytes = std::min(bytes, std::size_t{1});
   return hidden<"read", ssize_t(int, void*, std::size_t)>()(fd, into, bytes);
 }
 
@@ -175,6 +210,17 @@ int fault_ioctl(int fd, unsigned long request, ...) {
   va_end(arguments);
   if (const int error = injected(row("ioctl")); error != 0) return fail(error);
   return hidden<"ioctl", int(int, unsigned long, ...)>()(fd, request, argument);
+}
+
+extern "C" int fault_fcntl64(int, int, ...) asm("fcntl64");
+int fault_fcntl64(int fd, int what, ...) {
+  std::va_list arguments;
+  va_start(arguments, what);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  if (what != F_DUPFD_CLOEXEC) return hidden<"fcntl64", int(int, int, ...)>()(fd, what, argument);
+  if (const int error = injected(row("fcntl, a duplicate")); error != 0) return fail(error);
+  return note_new(hidden<"fcntl64", int(int, int, ...)>()(fd, what, argument));
 }
 
 namespace {

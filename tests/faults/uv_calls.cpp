@@ -37,7 +37,7 @@ using namespace weft::test;
     if (is_ours(__builtin_return_address(0))) {                             \
       if (const int error = injected(row(#name)); error != 0) return error; \
     }                                                                       \
-    const UvSetup setup;                                                    \
+    const UvSetup setup(UvSetup::Calls::kSucceed);                          \
     return hidden<#name, int parameters>() arguments;                       \
   }
 
@@ -48,11 +48,23 @@ WEFT_UV_SETUP(uv_async_init, (uv_loop_t * loop, uv_async_t* handle, uv_async_cb 
 WEFT_UV_SETUP(uv_loop_init, (uv_loop_t * loop), (loop))
 WEFT_UV_SETUP(uv_signal_init, (uv_loop_t * loop, uv_signal_t* handle), (loop, handle))
 
+// Makes the handle also where it fails: what it calls itself may. The pipe that tells of
+// the child's exec is its own.
+extern "C" int fault_uv_spawn(uv_loop_t*, uv_process_t*,
+                              const uv_process_options_t*) asm("uv_spawn");
+int fault_uv_spawn(uv_loop_t* loop, uv_process_t* handle, const uv_process_options_t* options) {
+  const UvSetup setup(UvSetup::Calls::kMayFail);
+  using Function = int(uv_loop_t*, uv_process_t*, const uv_process_options_t*);
+  return hidden<"uv_spawn", Function>()(loop, handle, options);
+}
+
 WEFT_UV_CALL(uv_getaddrinfo,
              (uv_loop_t * loop, uv_getaddrinfo_t* request, uv_getaddrinfo_cb done, const char* host,
               const char* service, const addrinfo* hints),
              (loop, request, done, host, service, hints))
+WEFT_UV_CALL(uv_pipe_open, (uv_pipe_t * handle, int fd), (handle, fd))
 WEFT_UV_CALL(uv_poll_init, (uv_loop_t * loop, uv_poll_t* handle, int fd), (loop, handle, fd))
+WEFT_UV_CALL(uv_process_kill, (uv_process_t * handle, int signal), (handle, signal))
 WEFT_UV_CALL(uv_read_start, (uv_stream_t * stream, uv_alloc_cb room, uv_read_cb done),
              (stream, room, done))
 WEFT_UV_CALL(uv_shutdown, (uv_shutdown_t * request, uv_stream_t* stream, uv_shutdown_cb done),
@@ -71,7 +83,7 @@ WEFT_UV_CALL(uv_tcp_nodelay, (uv_tcp_t * handle, int on), (handle, on))
 WEFT_UV_CALL(uv_tcp_open, (uv_tcp_t * handle, int fd), (handle, fd))
 WEFT_UV_CALL(uv_try_write, (uv_stream_t * stream, const uv_buf_t* pieces, unsigned count),
              (stream, pieces, count))
-WEFT_UV_CALL(uv_write,
+WEFT_UV_CALL(uv_write2,
              (uv_write_t * request, uv_stream_t* stream, const uv_buf_t* pieces, unsigned count,
-              uv_write_cb done),
-             (request, stream, pieces, count, done))
+              uv_stream_t* sent, uv_write_cb done),
+             (request, stream, pieces, count, sent, done))
