@@ -10,8 +10,7 @@
 //   an eventfd says that it is readable anyway, so an invented one loses the wake-up);
 // - eventfd and pipe2 of a loop that begins (uv_loop_init leaks its epoll descriptor);
 // - pthread_create of its pool (abort);
-// - reads of inotify with anything but EINTR and EAGAIN (abort), so that watches have no
-//   scenario;
+// - reads of inotify with anything but EINTR and EAGAIN (abort);
 // - getsockopt(SO_ERROR) after a connect (an uninitialised error is used);
 // - reads of the pipe that tells of a child's exec with anything but EINTR (abort);
 // - waitpid with anything but EINTR and ECHILD (abort; with ECHILD nobody is ever told of
@@ -46,8 +45,10 @@ inline constexpr Call kCalls[] = {
     {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM}},
     // The descriptor is closed all the same.
     {"close", {EINTR, EIO}},
+    {"copy_file_range", {EIO, ENOSPC, ENOMEM}},
     {"connect",
      {EINTR, ECONNREFUSED, ETIMEDOUT, EADDRNOTAVAIL, ENETUNREACH, EAGAIN, ENOBUFS, EACCES}},
+    {"dup3", {EBUSY, EINTR}},
     // libuv tries a descriptor of uv_poll_init's.
     {"epoll_ctl, a try", {EPERM, ENOMEM, ENOSPC}},
     {"epoll_create1", {EMFILE, ENFILE, ENOMEM}},
@@ -55,31 +56,54 @@ inline constexpr Call kCalls[] = {
     {"eventfd", {EMFILE, ENFILE, ENOMEM}},
     {"fcntl, a duplicate", {EMFILE}},
     {"fork", {EAGAIN, ENOMEM}},
+    {"fsync", {EIO, ENOSPC}},
+    {"ftruncate", {EIO, EFBIG}},
     {"getaddrinfo", {EAI_AGAIN, EAI_MEMORY, EAI_NONAME, EAI_FAIL}},
     {"getpeername", {ENOTCONN, ENOBUFS}},
     {"getsockname", {ENOBUFS}},
+    {"inotify_add_watch", {EACCES, ENOMEM, ENOSPC}},
+    {"inotify_init1", {EMFILE, ENFILE, ENOMEM}},
     {"ioctl", {ENOTTY, ENOMEM}},
+    {"isatty", {EIO}},
     {"kill", {EPERM}},
     {"listen", {EADDRINUSE, EACCES}},
     {"madvise", {ENOMEM, EAGAIN, EINVAL}},
+    {"mkdir", {EACCES, ENOSPC, EROFS}},
+    {"mkdtemp", {EACCES, ENOSPC}},
     {"mmap", {ENOMEM}},
     {"mprotect", {ENOMEM}},
+    {"open", {EACCES, EMFILE, ENFILE, ENOMEM, ENOSPC}},
+    {"opendir", {EACCES, EMFILE, ENFILE, ENOMEM}},
     // Any form of it; see fail_at.h.
     {"operator new", {ENOMEM}},
     {"pipe2", {EMFILE, ENFILE}},
+    {"pread", {EINTR, EIO, ENOMEM, kShort}},
     {"process_madvise", {EPERM, EINTR, ENOMEM, EINVAL}},
     {"read", {EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, EIO, ENOMEM, kShort}},
     {"read, libuv's own", {EINTR}},
+    {"readdir", {EIO}},
+    {"readlink", {EACCES, EIO}},
+    {"realpath", {EACCES, EIO, ENOMEM}},
+    {"rename", {EACCES, ENOSPC, EXDEV}},
+    {"rmdir", {EACCES, EBUSY}},
+    {"scandir", {EACCES, EMFILE, ENOMEM}},
     {"setsockopt", {ENOMEM, ENOPROTOOPT}},
     {"shutdown", {ENOTCONN}},
     {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT}},
     {"socketpair", {EMFILE, ENFILE, ENOBUFS, ENOMEM}},
+    {"statx", {EACCES, EIO, ENOMEM}},
+    {"symlink", {EACCES, ENOSPC}},
+    {"tcgetattr", {EIO}},
+    {"tcsetattr", {EINTR, EIO}},
+    {"unlink", {EACCES, EIO}},
+    {"unlinkat", {EACCES, EIO}},
     {"waitpid", {EINTR}},
     {"write", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
     {"write, libuv's own", {EINTR}},
     {"writev", {EINTR, EAGAIN, EPIPE, ECONNRESET, EIO, ENOBUFS, ENOMEM, kShort}},
     // Called by weft; what libuv calls itself is not counted.
     {"uv_async_init", {UV_EMFILE, UV_ENOMEM}},
+    {"uv_fs_event_start", {UV_ENOMEM}},
     {"uv_getaddrinfo", {UV_ENOMEM}},
     {"uv_loop_init", {UV_EMFILE, UV_ENOMEM}},
     {"uv_pipe_open", {UV_EMFILE, UV_ENOMEM}},
@@ -95,6 +119,7 @@ inline constexpr Call kCalls[] = {
     {"uv_tcp_keepalive", {UV_ENOTSUP}},
     {"uv_tcp_nodelay", {UV_ENOTSUP}},
     {"uv_tcp_open", {UV_ENOMEM, UV_EEXIST}},
+    {"uv_tty_get_winsize", {UV_EIO}},
     {"uv_try_write", {UV_EAGAIN, UV_EPIPE, UV_ENOMEM}},
     {"uv_write2", {UV_ENOMEM, UV_EPIPE}},
 };

@@ -31,6 +31,7 @@ struct State {
 };
 constinit State state;
 constinit thread_local bool is_thread_watched = false;
+constinit thread_local int unwatched = 0;
 constinit thread_local int uv_setups = 0;
 constinit thread_local int uv_setups_succeeding = 0;
 
@@ -70,7 +71,7 @@ void set_on_stuck(OnStuck on_stuck) noexcept {
 }
 
 bool is_watched() noexcept {
-  return state.is_on && (is_thread_watched || state.counts_all_threads);
+  return state.is_on && unwatched == 0 && (is_thread_watched || state.counts_all_threads);
 }
 
 int injected(std::size_t row) noexcept {
@@ -90,6 +91,13 @@ int begin_poll(int timeout_ms) noexcept {
 void end_poll(int timeout_ms, int result) noexcept {
   const bool has_waited = timeout_ms < 0 || timeout_ms >= kWaitMaxMs;
   if (result == 0 && has_waited && is_watched()) state.on_stuck("the loop waits for nothing");
+}
+
+Unwatched::Unwatched() noexcept {
+  ++unwatched;
+}
+Unwatched::~Unwatched() {
+  --unwatched;
 }
 
 void forget_faults() noexcept {

@@ -44,6 +44,15 @@ class Injection {
   CallCounts counts() const noexcept;
 };
 
+// While one lives, the thread's calls pass through: for the side a scenario only plays.
+class Unwatched {
+ public:
+  Unwatched() noexcept;
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+  ~Unwatched();
+};
+
 // Called from inside the poll of a run that goes on for ever, or waits for nothing; does
 // not return.
 using OnStuck = void (*)(const char* why);

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMemory = row("operator new");
 constexpr std::size_t kDescriptorsMax = 256;
+constexpr unsigned kFailedMax = 50;  // of a sweep: what fails once may fail for ever
 
 // What is being run, for who finds the process dead.
 char running[256];
@@ -119,20 +120,19 @@ class Sweep {
     static const bool takes_all = is_asked_for("all");
     for (unsigned nth = 1; nth <= calls; ++nth) {
       const bool is_chosen = nth <= 3 || nth == calls || nth % std::max(1U, calls / 8) == 0;
-      if (takes_all || is_chosen) run_fault({row, error, nth});
+      if ((takes_all || is_chosen) && failed_ < kFailedMax) run_fault({row, error, nth});
     }
   }
 
-  // False when there was no such call.
+  // False when there was no such call, or there are failures enough.
   bool run_fault(const Fault& fault) {
     static const bool isolates = is_asked_for("isolated");
     const Outcome outcome = isolates ? run_isolated(fault) : run_once(fault, nullptr);
     if (outcome.effect == Effect::kNotReached && outcome.complaints.empty()) return false;
     count(fault, outcome.effect);
-    if (!outcome.complaints.empty()) {
-      failures_ += fault.describe() + "\n" + outcome.complaints;
-    }
-    return true;
+    if (outcome.complaints.empty()) return true;
+    failures_ += fault.describe() + "\n" + outcome.complaints;
+    return ++failed_ < kFailedMax;
   }
 
   Outcome run_isolated(const Fault& fault) {
@@ -203,9 +203,16 @@ class Sweep {
   const Scenario& scenario_;
   SweepOptions options_;
   std::string failures_;
+  unsigned failed_ = 0;
 };
 
 }  // namespace
+
+SweepOptions on_threads() {
+  return {.counts_all_threads = true,
+          .real_clock = true,
+          .without = {std::errc::resource_unavailable_try_again}};
+}
 
 void for_each_fault(const std::string& name, const Scenario& scenario, SweepOptions options) {
   const auto outer = std::signal(SIGABRT, &tell_running);

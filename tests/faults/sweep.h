@@ -38,6 +38,9 @@ struct SweepOptions {
   std::vector<std::errc> without = {};
 };
 
+// For scenarios of files: what runs on a pool's thread fails as well.
+SweepOptions on_threads();
+
 // Fails the test case with a line for each run that went wrong.
 void for_each_fault(const std::string& name, const Scenario& scenario, SweepOptions options = {});
 

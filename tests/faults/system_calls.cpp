@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdarg>
+#include <cstdint>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -12,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <weft/tests/faults/hidden.h>
@@ -52,10 +55,19 @@ WEFT_PLAIN_CALL(int, bind, (int fd, const sockaddr* to, socklen_t length), (fd, 
 WEFT_PLAIN_CALL(int, connect, (int fd, const sockaddr* to, socklen_t length), (fd, to, length))
 WEFT_PLAIN_CALL(int, getpeername, (int fd, sockaddr* name, socklen_t* length), (fd, name, length))
 WEFT_PLAIN_CALL(int, getsockname, (int fd, sockaddr* name, socklen_t* length), (fd, name, length))
+WEFT_PLAIN_CALL(int, dup3, (int from, int to, int flags), (from, to, flags))
+WEFT_PLAIN_CALL(int, fsync, (int fd), (fd))
+WEFT_PLAIN_CALL(int, inotify_add_watch, (int fd, const char* path, std::uint32_t events),
+                (fd, path, events))
 WEFT_PLAIN_CALL(int, kill, (pid_t process, int signal), (process, signal))
 WEFT_PLAIN_CALL(int, listen, (int fd, int backlog), (fd, backlog))
 WEFT_PLAIN_CALL(int, madvise, (void* at, std::size_t bytes, int advice), (at, bytes, advice))
+WEFT_PLAIN_CALL(int, mkdir, (const char* path, mode_t mode), (path, mode))
 WEFT_PLAIN_CALL(int, mprotect, (void* at, std::size_t bytes, int rights), (at, bytes, rights))
+WEFT_PLAIN_CALL(ssize_t, readlink, (const char* path, char* into, std::size_t bytes),
+                (path, into, bytes))
+WEFT_PLAIN_CALL(int, rename, (const char* from, const char* to), (from, to))
+WEFT_PLAIN_CALL(int, rmdir, (const char* path), (path))
 WEFT_PLAIN_CALL(int, setsockopt,
                 (int fd, int level, int option, const void* value, socklen_t length),
                 (fd, level, option, value, length))
@@ -64,9 +76,64 @@ WEFT_PLAIN_CALL(int, socket, (int family, int type, int protocol), (family, type
 WEFT_PLAIN_CALL(int, socketpair, (int family, int type, int protocol, int* ends),
                 (family, type, protocol, ends))
 
+WEFT_PLAIN_CALL(int, symlink, (const char* target, const char* path), (target, path))
+WEFT_PLAIN_CALL(int, tcgetattr, (int fd, termios* into), (fd, into))
+WEFT_PLAIN_CALL(int, tcsetattr, (int fd, int when, const termios* settings), (fd, when, settings))
+WEFT_PLAIN_CALL(int, unlink, (const char* path), (path))
+WEFT_PLAIN_CALL(int, unlinkat, (int directory, const char* path, int flags),
+                (directory, path, flags))
+
 // --- with a result of another kind ---
 
-// Under the name that 64-bit offsets give it, as Meson asks for.
+#define WEFT_POINTER_CALL(result, name, parameters, arguments) \
+  extern "C" result fault_##name parameters asm(#name);        \
+  result fault_##name parameters {                             \
+    if (const int error = injected(row(#name)); error != 0) {  \
+      errno = error;                                           \
+      return nullptr;                                          \
+    }                                                          \
+    return hidden<#name, result parameters>() arguments;       \
+  }
+
+WEFT_POINTER_CALL(char*, mkdtemp, (char* pattern), (pattern))
+WEFT_POINTER_CALL(DIR*, opendir, (const char* path), (path))
+WEFT_POINTER_CALL(char*, realpath, (const char* path, char* into), (path, into))
+
+extern "C" int fault_isatty(int) asm("isatty");
+int fault_isatty(int fd) {
+  if (const int error = injected(row("isatty")); error != 0) {
+    errno = error;
+    return 0;
+  }
+  return hidden<"isatty", int(int)>()(fd);
+}
+
+// --- under the names that 64-bit offsets give them ---
+
+extern "C" int fault_ftruncate64(int, off_t) asm("ftruncate64");
+int fault_ftruncate64(int fd, off_t size) {
+  if (const int error = injected(row("ftruncate")); error != 0) return fail(error);
+  return hidden<"ftruncate64", int(int, off_t)>()(fd, size);
+}
+
+extern "C" dirent* fault_readdir64(DIR*) asm("readdir64");
+dirent* fault_readdir64(DIR* directory) {
+  if (const int error = injected(row("readdir")); error != 0) {
+    errno = error;
+    return nullptr;
+  }
+  return hidden<"readdir64", dirent*(DIR*)>()(directory);
+}
+
+using IsWanted = int(const dirent*);
+using Compare = int(const dirent**, const dirent**);
+extern "C" int fault_scandir64(const char*, dirent***, IsWanted*, Compare*) asm("scandir64");
+int fault_scandir64(const char* path, dirent*** found, IsWanted* is_wanted, Compare* compare) {
+  if (const int error = injected(row("scandir")); error != 0) return fail(error);
+  using Function = int(const char*, dirent***, IsWanted*, Compare*);
+  return hidden<"scandir64", Function>()(path, found, is_wanted, compare);
+}
+
 extern "C" void* fault_mmap64(void*, std::size_t, int, int, int, off_t) asm("mmap64");
 void* fault_mmap64(void* at, std::size_t bytes, int rights, int flags, int fd, off_t offset) {
   if (const int error = injected(row("mmap")); error != 0) {
@@ -100,6 +167,22 @@ int fault_eventfd(unsigned count, int flags) {
   const int error = must_succeed() ? 0 : injected(row("eventfd"));
   if (error != 0) return fail(error);
   return note_new(hidden<"eventfd", int(unsigned, int)>()(count, flags));
+}
+
+extern "C" int fault_inotify_init1(int) asm("inotify_init1");
+int fault_inotify_init1(int flags) {
+  if (const int error = injected(row("inotify_init1")); error != 0) return fail(error);
+  return note_new(hidden<"inotify_init1", int(int)>()(flags));
+}
+
+extern "C" int fault_open64(const char*, int, ...) asm("open64");
+int fault_open64(const char* path, int flags, ...) {
+  std::va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = va_arg(arguments, mode_t);
+  va_end(arguments);
+  if (const int error = injected(row("open")); error != 0) return fail(error);
+  return note_new(hidden<"open64", int(const char*, int, ...)>()(path, flags, mode));
 }
 
 extern "C" int fault_pipe2(int*, int) asm("pipe2");
@@ -159,6 +242,15 @@ ssize_t fault_read(int fd, void* into, std::size_t bytes) {
   if (error != 0 && error != kShort) return fail(error);
   if (error == kShort && !has_hung_up(fd)) bytes = std::min(bytes, std::size_t{1});
   return hidden<"read", ssize_t(int, void*, std::size_t)>()(fd, into, bytes);
+}
+
+extern "C" ssize_t fault_pread64(int, void*, std::size_t, off_t) asm("pread64");
+ssize_t fault_pread64(int fd, void* into, std::size_t bytes, off_t offset) {
+  const int error = injected(row("pread"));
+  if (error != 0 && error != kShort) return fail(error);
+  if (error == kShort) bytes = std::min(bytes, std::size_t{1});
+  using Function = ssize_t(int, void*, std::size_t, off_t);
+  return hidden<"pread64", Function>()(fd, into, bytes, offset);
 }
 
 extern "C" ssize_t fault_write(int, const void*, std::size_t) asm("write");
@@ -227,8 +319,16 @@ namespace {
 
 // Of what libuv and weft call by number.
 int injected_by_number(long number) noexcept {
-  if (number == SYS_process_madvise) return injected(row("process_madvise"));
-  return 0;
+  switch (number) {
+    case SYS_copy_file_range:
+      return injected(row("copy_file_range"));
+    case SYS_process_madvise:
+      return injected(row("process_madvise"));
+    case SYS_statx:
+      return injected(row("statx"));
+    default:
+      return 0;
+  }
 }
 
 }  // namespace

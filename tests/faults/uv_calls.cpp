@@ -31,22 +31,26 @@ using namespace weft::test;
   }
 
 // As above; what it opens is libuv's own.
-#define WEFT_UV_SETUP(name, parameters, arguments)                          \
+#define WEFT_UV_SETUP(name, calls, parameters, arguments)                   \
   extern "C" int fault_##name parameters asm(#name);                        \
   int fault_##name parameters {                                             \
     if (is_ours(__builtin_return_address(0))) {                             \
       if (const int error = injected(row(#name)); error != 0) return error; \
     }                                                                       \
-    const UvSetup setup(UvSetup::Calls::kSucceed);                          \
+    const UvSetup setup(UvSetup::Calls::calls);                             \
     return hidden<#name, int parameters>() arguments;                       \
   }
 
 // NOLINTEND(bugprone-macro-parentheses)
 
-WEFT_UV_SETUP(uv_async_init, (uv_loop_t * loop, uv_async_t* handle, uv_async_cb wake),
+WEFT_UV_SETUP(uv_async_init, kSucceed, (uv_loop_t * loop, uv_async_t* handle, uv_async_cb wake),
               (loop, handle, wake))
-WEFT_UV_SETUP(uv_loop_init, (uv_loop_t * loop), (loop))
-WEFT_UV_SETUP(uv_signal_init, (uv_loop_t * loop, uv_signal_t* handle), (loop, handle))
+WEFT_UV_SETUP(uv_loop_init, kSucceed, (uv_loop_t * loop), (loop))
+WEFT_UV_SETUP(uv_signal_init, kSucceed, (uv_loop_t * loop, uv_signal_t* handle), (loop, handle))
+
+WEFT_UV_SETUP(uv_fs_event_start, kMayFail,
+              (uv_fs_event_t * handle, uv_fs_event_cb call, const char* path, unsigned flags),
+              (handle, call, path, flags))
 
 // Makes the handle also where it fails: what it calls itself may. The pipe that tells of
 // the child's exec is its own.
@@ -83,6 +87,8 @@ WEFT_UV_CALL(uv_tcp_nodelay, (uv_tcp_t * handle, int on), (handle, on))
 WEFT_UV_CALL(uv_tcp_open, (uv_tcp_t * handle, int fd), (handle, fd))
 WEFT_UV_CALL(uv_try_write, (uv_stream_t * stream, const uv_buf_t* pieces, unsigned count),
              (stream, pieces, count))
+WEFT_UV_CALL(uv_tty_get_winsize, (uv_tty_t * handle, int* columns, int* rows),
+             (handle, columns, rows))
 WEFT_UV_CALL(uv_write2,
              (uv_write_t * request, uv_stream_t* stream, const uv_buf_t* pieces, unsigned count,
               uv_stream_t* sent, uv_write_cb done),
