@@ -32,7 +32,7 @@ FileStream::FileStream(EventLoop& loop, Descriptor fd, std::string name)
 }
 
 int FileStream::descriptor() {
-  uv_check(is_closing() ? UV_EBADF : 0, "fd: the stream is closed");
+  if (is_closing()) uv_check(UV_EBADF, "fd: the stream is closed");
   return fd_.get();
 }
 

@@ -63,7 +63,8 @@ std::string Stream::describe(std::string_view what) noexcept {
 
 int Stream::descriptor() {
   uv_os_fd_t fd = -1;
-  uv_check(is_closing() ? UV_EBADF : uv_fileno(raw(), &fd), "fd: the stream is closed");
+  const int code = is_closing() ? UV_EBADF : uv_fileno(raw(), &fd);
+  if (code < 0) uv_check(code, "fd: the stream is closed");
   return fd;
 }
 

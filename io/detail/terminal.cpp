@@ -13,7 +13,9 @@ namespace weft::detail {
 Terminal::Terminal(EventLoop& loop, Descriptor copy, std::string name)
     : Stream(loop, "TTYWRAP", reinterpret_cast<uv_stream_t*>(&handle_), {}),
       name_(std::move(name)) {
-  uv_must(uv_tty_init(loop.uv(), &handle_, copy.get(), 0));
+  // What has hung up meanwhile is no terminal for libuv, which makes no handle then.
+  const int code = uv_tty_init(loop.uv(), &handle_, copy.get(), 0);
+  if (code < 0) uv_check(code == UV_EINVAL ? UV_ENOTTY : code, "open " + name_);
   set_data();
   if (descriptor() == copy.get()) static_cast<void>(copy.release());
 }
