@@ -48,7 +48,7 @@ inline constexpr Call kCalls[] = {
     {"copy_file_range", {EIO, ENOSPC, ENOMEM}},
     {"connect",
      {EINTR, ECONNREFUSED, ETIMEDOUT, EADDRNOTAVAIL, ENETUNREACH, EAGAIN, ENOBUFS, EACCES}},
-    {"dup3", {EBUSY, EINTR}},
+    {"dup3", {EBUSY}},
     // libuv tries a descriptor of uv_poll_init's.
     {"epoll_ctl, a try", {EPERM, ENOMEM, ENOSPC}},
     {"epoll_create1", {EMFILE, ENFILE, ENOMEM}},
@@ -64,7 +64,7 @@ inline constexpr Call kCalls[] = {
     {"inotify_add_watch", {EACCES, ENOMEM, ENOSPC}},
     {"inotify_init1", {EMFILE, ENFILE, ENOMEM}},
     {"ioctl", {ENOTTY, ENOMEM}},
-    {"isatty", {EIO}},
+    {"isatty", {ENOTTY}},
     {"kill", {EPERM}},
     {"listen", {EADDRINUSE, EACCES}},
     {"madvise", {ENOMEM, EAGAIN, EINVAL}},
