@@ -77,7 +77,9 @@ bool is_watched() noexcept {
 int injected(std::size_t row) noexcept {
   if (!is_watched()) return 0;
   const unsigned nth = ++state.counts[row];
-  if (state.fault.row != row || state.fault.nth != nth) return 0;
+  const Fault& fault = state.fault;
+  if (fault.row != row || fault.nth == 0) return 0;
+  if (nth != fault.nth && !(fault.lasts && nth > fault.nth)) return 0;
   state.has_failed = true;
   return state.fault.error;
 }
@@ -160,8 +162,8 @@ std::string name_of_error(std::size_t row, int error) {
 }
 
 std::string Fault::describe() const {
-  return std::string(kCalls[row].name) + " #" + std::to_string(nth) + ": " +
-         name_of_error(row, error);
+  return std::string(kCalls[row].name) + (lasts ? " from #" : " #") + std::to_string(nth) +
+         (lasts ? " on: " : ": ") + name_of_error(row, error);
 }
 
 }  // namespace weft::test

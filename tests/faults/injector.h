@@ -1,4 +1,4 @@
-// The injector: one chosen call of a run fails.
+// The injector: one chosen call of a run fails, or all from a chosen one on.
 //
 //   const Injection injection({.row = row("read"), .error = EIO, .nth = 2});
 //   scenario();
@@ -22,9 +22,10 @@ namespace weft::test {
 struct Fault {
   std::size_t row = 0;
   int error = 0;
-  unsigned nth = 0;  // of the calls of that row, from 1; 0: none fails, they are counted
+  unsigned nth = 0;    // of the calls of that row, from 1; 0: none fails, they are counted
+  bool lasts = false;  // those behind it fail, too
 
-  // "read #2: EIO"
+  // "read #2: EIO", "read from #2 on: EIO"
   std::string describe() const;
 };
 

@@ -97,6 +97,14 @@ std::error_code code_of(const Fault& fault) {
   return {code, uv_category()};
 }
 
+bool may_last(const Fault& fault) {
+  constexpr std::errc kLasting[] = {
+      std::errc::too_many_files_open, std::errc::too_many_files_open_in_system,
+      std::errc::not_enough_memory, std::errc::no_space_on_device, std::errc::io_error};
+  const std::error_code code = code_of(fault);
+  return std::ranges::any_of(kLasting, [&](std::errc one) { return code == one; });
+}
+
 Outcome judge(const Fault& fault, const std::vector<std::exception_ptr>& errors) {
   Outcome outcome{errors.empty() ? Effect::kAbsorbed : Effect::kIndirect};
   for (const auto& error : errors) {

@@ -29,6 +29,9 @@ std::error_code code_of(const Fault& fault);
 // What `errors`, which a run ended with, say of the fault.
 Outcome judge(const Fault& fault, const std::vector<std::exception_ptr>& errors);
 
+// Whether it is a lack, of descriptors, memory or room, or a broken device: such last.
+bool may_last(const Fault& fault);
+
 // Counts for the table that is printed when the program ends, if it is asked for.
 void count(const Fault& fault, Effect effect);
 

@@ -96,7 +96,8 @@ class Sweep {
         if (error != 0 && !is_left_out(row, error)) run_errors(row, error, counts[row]);
       }
     }
-    for (unsigned nth = 1; run_fault({kMemory, ENOMEM, nth}); ++nth) {
+    for (unsigned nth = 1; failed_ < kFailedMax; ++nth) {
+      if (run_fault({kMemory, ENOMEM, nth}) == Effect::kNotReached) break;
     }
     CHECK_MESSAGE(failures_.empty(), name_ << ":\n" << failures_);
   }
@@ -120,19 +121,31 @@ class Sweep {
     static const bool takes_all = is_asked_for("all");
     for (unsigned nth = 1; nth <= calls; ++nth) {
       const bool is_chosen = nth <= 3 || nth == calls || nth % std::max(1U, calls / 8) == 0;
-      if ((takes_all || is_chosen) && failed_ < kFailedMax) run_fault({row, error, nth});
+      if ((takes_all || is_chosen) && failed_ < kFailedMax) run_both({row, error, nth});
     }
   }
 
-  // False when there was no such call, or there are failures enough.
-  bool run_fault(const Fault& fault) {
+  // Once, and if it may last, from there on: then it must not become silent.
+  void run_both(Fault fault) {
+    const Effect once = run_fault(fault);
+    if (!may_last(fault)) return;
+    fault.lasts = true;
+    const Effect lasting = run_fault(fault);
+    const bool was_told = once == Effect::kDelivered || once == Effect::kIndirect;
+    if (was_told && lasting == Effect::kAbsorbed) complain(fault, "  nobody was told of it\n");
+  }
+
+  Effect run_fault(const Fault& fault) {
     static const bool isolates = is_asked_for("isolated");
     const Outcome outcome = isolates ? run_isolated(fault) : run_once(fault, nullptr);
-    if (outcome.effect == Effect::kNotReached && outcome.complaints.empty()) return false;
-    count(fault, outcome.effect);
-    if (outcome.complaints.empty()) return true;
-    failures_ += fault.describe() + "\n" + outcome.complaints;
-    return ++failed_ < kFailedMax;
+    if (outcome.effect != Effect::kNotReached) count(fault, outcome.effect);
+    if (!outcome.complaints.empty()) complain(fault, outcome.complaints);
+    return outcome.effect;
+  }
+
+  void complain(const Fault& fault, const std::string& what) {
+    failures_ += fault.describe() + "\n" + what;
+    ++failed_;
   }
 
   Outcome run_isolated(const Fault& fault) {

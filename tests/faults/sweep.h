@@ -6,10 +6,11 @@
 //   });
 //
 // The scenario is a body for run_test(). It runs once to count its calls, then once for
-// each call of each row (calls.h) and each error of the row, and for each allocation. A run
-// ends; it ends as without the fault, or with the fault's error; nothing is left of it: no
-// fiber, handle, context, descriptor, or child that has ended; and its operations have
-// ended once (operations.h). An interruption and a short read or write are nobody's error.
+// each call of each row (calls.h) and each error of the row, and for each allocation; an
+// error that may last (may_last) also from that call on. A run ends; it ends as without the
+// fault, or with the fault's error; nothing is left of it: no fiber, handle, context,
+// descriptor, or child that has ended; and its operations have ended once (operations.h).
+// An interruption and a short read or write are nobody's error.
 //
 // WEFT_FAULTS in the environment holds words: `all` takes each call of a run, and not only
 // some when there are many; `isolated` makes each run in a process of its own, so that all
