@@ -116,6 +116,15 @@ Result<void> PipeSocket::open(Descriptor& fd, std::string name) {
   return {};
 }
 
+// A read ends behind the bytes that a handle came with. Where the other end is closed,
+// libuv takes that short read for the last one.
+bool PipeSocket::has_more() noexcept {
+  uv_os_fd_t fd = -1;
+  char byte;
+  return passes_handles() && uv_fileno(raw(), &fd) == 0 &&
+         ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 // The duplicate is what libuv sends, late perhaps: what is sent may be closed at once.
 std::optional<Result<void>> PipeSocket::send(int fd, Bytes bytes, bool copies, Done<void> done) {
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));

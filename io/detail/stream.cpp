@@ -153,8 +153,9 @@ void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
 }
 
 [[gnu::noinline]] void Stream::ended(int code) {
-  end_code_ = code;
   stop_reading();
+  if (code == UV_EOF && has_more() && start_reading() == 0) return;
+  end_code_ = code;
   if (read_) {
     if (code == UV_EOF) {
       finish_read(std::size_t{0});

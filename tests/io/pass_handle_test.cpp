@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <ostream>
+#include <poll.h>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,13 +16,19 @@
 #include <variant>
 
 #include <doctest/doctest.h>
+#include <uv.h>
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
 #include <weft/io/pass_handle.h>
+#include <weft/io/process.h>
+#include <weft/runtime/await.h>
+#include <weft/runtime/detail/loop.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
+#include <weft/runtime/ticks.h>
+#include <weft/runtime/timers.h>
 #include <weft/tests/support/descriptors.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/stream_text.h>
@@ -35,7 +42,9 @@ namespace {
 using io::pass_handle;
 using io::PipeListener;
 using io::PipeStream;
+using io::Process;
 using io::ReceivedHandle;
+using io::Stdio;
 using io::take_handle;
 using io::TcpListener;
 using io::TcpStream;
@@ -190,6 +199,50 @@ TEST_CASE("closing the pipe ends the sending of a handle") {
   CHECK(how == "write pair: operation canceled (ECANCELED)");
 }
 
+TEST_CASE("what comes behind a handle arrives, also when the sender closes at once") {
+  test::run([] {
+    auto [sender, receiver] = PipeStream::pair({.ipc = true});
+    auto [near, far] = PipeStream::pair();
+    pass_handle(sender, far, bytes_of("x"));
+    pass_handle(sender, far, bytes_of("y"));
+    sender.write("rest");
+    sender.close();
+    sender.wait_closed();
+
+    CHECK(read_to_end(receiver) == "xyrest");
+    CHECK(take_handle(receiver).has_value());
+    CHECK(take_handle(receiver).has_value());
+  });
+}
+
+// Waits for the loop to turn once.
+void turn() {
+  await<void>([](Callback<void> done) {
+    set_immediate([done = std::move(done)]() mutable { done(Result<void>()); });
+  });
+}
+
+// Whether the loop's next poll would return at once.
+bool has_events() {
+  pollfd events = {uv_backend_fd(detail::EventLoop::current("test").uv()), POLLIN, 0};
+  return ::poll(&events, 1, 0) == 1;
+}
+
+TEST_CASE("a pipe that has ended lets the loop rest when its handles are taken") {
+  test::run([] {
+    auto [sender, receiver] = PipeStream::pair({.ipc = true});
+    auto [near, far] = PipeStream::pair();
+    for (int i = 0; i < 2; ++i) pass_handle(sender, far, bytes_of("x"));
+    sender.close();
+    CHECK(read_to_end(receiver) == "xx");
+    while (take_handle(receiver)) {
+    }
+    for (int i = 0; i < 3; ++i) turn();
+
+    CHECK_FALSE(has_events());
+  });
+}
+
 TEST_CASE("a datagram socket that was passed sends and receives") {
   test::run([] {
     auto peer = UdpSocket::bind("127.0.0.1", 0);
@@ -250,6 +303,41 @@ TEST_CASE("passing handles over what passes none says what to do") {
     auto [sender, receiver] = PipeStream::pair({.ipc = true});
     CHECK_THROWS_WITH_AS(pass_handle(sender, left, {}),
                          "pass_handle: there are no bytes to send it with", UsageError);
+  });
+}
+
+constexpr const char* kChildSide = "a child answers over the handle it is passed and passes one";
+
+TEST_CASE("a child that is spawned is passed handles over its pipe, and passes them back") {
+  test::run([] {
+    auto child = Process::spawn({.file = "/proc/self/exe",
+                                 .args = {std::string("--test-case=") + kChildSide, "--no-skip"},
+                                 .output = Stdio::ignore(),
+                                 .more = {Stdio::ipc()}});
+    PipeStream& pipe = child.pipe(3);
+    auto [near, far] = PipeStream::pair();
+    pass_handle(pipe, far, bytes_of("x"));
+    far.close();
+    CHECK(read_to_end(near) == "over the handle");
+    CHECK(read_some(pipe) == "y");
+    auto back = take_handle(pipe);
+    REQUIRE(back.has_value());
+    CHECK(read_to_end(std::get<PipeStream>(*back)) == "over its own");
+    CHECK(child.wait().is_success());
+  });
+}
+
+// Run by the case above, in a process of its own.
+TEST_CASE(kChildSide* doctest::skip()) {
+  test::run([] {
+    auto pipe = PipeStream::open(3, {.ipc = true});
+    CHECK(read_some(pipe) == "x");
+    auto handle = take_handle(pipe);
+    REQUIRE(handle.has_value());
+    std::get<PipeStream>(*handle).write("over the handle");
+    auto [near, far] = PipeStream::pair();
+    pass_handle(pipe, far, bytes_of("y"));
+    near.write("over its own");
   });
 }
 
