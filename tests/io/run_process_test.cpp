@@ -1,6 +1,8 @@
 #include <chrono>
+#include <csignal>
 #include <ostream>
 #include <string>
+#include <sys/wait.h>
 #include <system_error>
 #include <utility>
 
@@ -8,10 +10,13 @@
 
 #include <weft/io/process.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/loop.h>
+#include <weft/runtime/task.h>
 #include <weft/runtime/task_group.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/children.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/stream_text.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -107,6 +112,26 @@ TEST_CASE("cancelled, it ends the program and waits for that") {
     CHECK(ended);
     CHECK(is_reaped(pid));
   });
+}
+
+TEST_CASE("a run that stops ends the program, and the next spawn reaps it") {
+  int pid = 0;
+  test::run([&] {
+    auto ends = io::PipeStream::pair();
+    io::ProcessOptions options = shell("trap '' TERM; echo $$ >&3; exec sleep 10");
+    options.more = {io::Stdio::stream(ends.second)};
+    spawn([options] { run_process(options); }).detach();
+    pid = std::stoi(test::read_some(ends.first));
+    Loop::current().stop();
+  });
+  siginfo_t child = {};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &child, WEXITED | WNOWAIT) == 0);
+  CHECK(child.si_code == CLD_KILLED);
+  CHECK(child.si_status == SIGKILL);
+
+  test::run([] { io::Process::spawn(shell("exit 0")).wait(); });
+
+  CHECK(is_reaped(pid));
 }
 
 TEST_SUITE_END();

@@ -1,8 +1,12 @@
+#include <atomic>
+#include <csignal>
 #include <future>
 #include <memory>
 #include <optional>
+#include <pthread.h>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -181,6 +185,33 @@ TEST_CASE("a forked child's pools have threads of their own") {
 
   CHECK(child.status == 0);
   CHECK(child.errors == "");
+}
+
+std::atomic<pthread_t> handled_on;
+
+TEST_CASE("a signal's handler does not run on a pool's thread, also when nobody else may") {
+  int signal = 0;
+  SUBCASE("SIGTERM") {
+    signal = SIGTERM;
+  }
+  SUBCASE("SIGALRM") {
+    signal = SIGALRM;
+  }
+  Pool pool({.name = "one", .threads_max = 1});
+  test::run([&] { offload(pool, [] {}); });  // its thread begins with what is blocked here
+  handled_on = {};
+  const auto before = ::signal(signal, [](int) { handled_on = ::pthread_self(); });
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  ::sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+
+  test::run([&] { offload(pool, [signal] { ::kill(::getpid(), signal); }); });
+  CHECK(handled_on == pthread_t{});
+  ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
+
+  CHECK(handled_on == ::pthread_self());
+  ::signal(signal, before);
 }
 
 TEST_CASE("a pool without threads is a misuse") {
