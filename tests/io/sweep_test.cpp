@@ -4,6 +4,7 @@
 #include <csignal>
 #include <exception>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -19,11 +20,14 @@
 #include <weft/io/file.h>
 #include <weft/io/fs.h>
 #include <weft/io/fs_event.h>
+#include <weft/io/fs_poll.h>
 #include <weft/io/pass_handle.h>
 #include <weft/io/pipe.h>
+#include <weft/io/process.h>
 #include <weft/io/signal.h>
 #include <weft/io/tcp.h>
 #include <weft/io/udp.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/offload.h>
 #include <weft/runtime/task_group.h>
 #include <weft/runtime/timers.h>
@@ -209,6 +213,81 @@ TEST_CASE("offloaded functions can be cancelled anywhere, under any order") {
         });
       },
       2);
+}
+
+TEST_CASE("a directory can be read, and cancelled anywhere, under any order") {
+  const TempDir dir;
+  for (const char* name : {"one", "two", "three"}) dir.write(name, "");
+  sweep_and_shuffle(
+      [&] {
+        auto directory = io::Directory::open(dir.path());
+        task_group([&](TaskGroup& group) {
+          group.spawn([&] { io::mkdir(dir.path("below/inner"), {.parents = true}); });
+          int entries = 0;
+          for (const auto& entry : directory) entries += entry.name.empty() ? 0 : 1;
+          if (entries < 3) throw std::logic_error("entries were lost");
+        });
+        directory.close();
+        io::remove_all(dir.path("below"));
+      },
+      4, test::kSchedules / 4);
+}
+
+TEST_CASE("looking at a file again and again can be cancelled anywhere, under any order") {
+  const TempDir dir;
+  sweep_and_shuffle(
+      [&] {
+        dir.remove("file");
+        ignore_errors([&] {
+          auto poll = io::FsPoll::watch(dir.path("file"), {.interval = 1ms});
+          task_group([&](TaskGroup& group) {
+            poll.next();
+            group.spawn([&] { io::write_file(dir.path("file"), "text"); });
+            poll.next();
+          });
+          poll.close();
+          poll.wait_closed();
+        });
+      },
+      3, test::kProcessSchedules);
+}
+
+// What a scenario that was cut leaves running would be left over.
+void end(io::Process& process) {
+  shielded([&] {
+    process.kill(SIGKILL);
+    process.wait();
+  });
+}
+
+TEST_CASE("talking to a program can be cancelled anywhere, under any order") {
+  sweep_and_shuffle(
+      [] {
+        auto process = io::Process::spawn(
+            {.file = "/bin/cat", .input = io::Stdio::pipe(), .output = io::Stdio::pipe()});
+        try {
+          task_group([&](TaskGroup& group) {
+            group.spawn([&] { io::BufferedReader(process.output()).read_all(64); });
+            process.input().write("text");
+            process.input().shutdown();
+            process.wait();
+          });
+        } catch (...) {
+          end(process);
+          throw;
+        }
+        end(process);
+      },
+      2, test::kProcessSchedules);
+}
+
+TEST_CASE("running a program to its end can be cancelled anywhere, under any order") {
+  sweep_and_shuffle(
+      [] {
+        const auto ran = io::run_process({.file = "/bin/cat"}, "text");
+        if (ran.output != "text") throw std::logic_error("another output");
+      },
+      2, test::kProcessSchedules);
 }
 
 TEST_CASE("waits for signals and for changes of files can be cancelled anywhere") {

@@ -22,15 +22,18 @@ int cancel_sweep(Scenario scenario, int& cuts) {
 // Thousands; where a sanitizer makes each of them slow, fewer.
 constexpr unsigned kSchedules = detail::sanitizer::kAny ? 200 : 2000;
 
+// Where each run starts processes, so that it takes milliseconds.
+constexpr unsigned kProcessSchedules = detail::sanitizer::kAny ? 20 : 100;
+
 // Sweeps, and requires that every point of one mode, at the least, cut the scenario; then
 // runs it, uncut, under shuffled schedules.
 template <typename Scenario>
-void sweep_and_shuffle(Scenario scenario, int points_min) {
+void sweep_and_shuffle(Scenario scenario, int points_min, unsigned schedules = kSchedules) {
   int cuts = 0;
   const int points = cancel_sweep(scenario, cuts);
   CHECK(points >= points_min);
   CHECK(cuts >= points);
-  testing::for_each_schedule(kSchedules, scenario);
+  testing::for_each_schedule(schedules, scenario);
 }
 
 }  // namespace weft::test
