@@ -22,8 +22,8 @@ int cancel_sweep(Scenario scenario, int& cuts) {
 // Thousands; where a sanitizer makes each of them slow, fewer.
 constexpr unsigned kSchedules = detail::sanitizer::kAny ? 200 : 2000;
 
-// Where each run starts processes, so that it takes milliseconds.
-constexpr unsigned kProcessSchedules = detail::sanitizer::kAny ? 20 : 100;
+// Where each run takes milliseconds, as one that starts processes.
+constexpr unsigned kFewSchedules = detail::sanitizer::kAny ? 20 : 100;
 
 // Sweeps, and requires that every point of one mode, at the least, cut the scenario; then
 // runs it, uncut, under shuffled schedules.
