@@ -53,8 +53,9 @@ void SignalWatch::start() {
 
 void SignalWatch::add(int signal) {
   if (has(signal)) return;
-  others_.emplace_back(new SignalWatch(loop(), signal, this));
-  others_.back()->start();
+  SignalWatchPtr other(new SignalWatch(loop(), signal, this));
+  other->start();
+  others_.push_back(std::move(other));
 }
 
 bool SignalWatch::has(int signal) const noexcept {
