@@ -16,8 +16,9 @@ void free_kept_blocks() noexcept {
 }
 
 inline Frame* Frame::allocate(std::uint32_t size) {
+  void* const block = allocate_block(sizeof(Frame) + size * sizeof(Entry));
   ++thread_state.live_frames;
-  return ::new (allocate_block(sizeof(Frame) + size * sizeof(Entry))) Frame(size);
+  return ::new (block) Frame(size);
 }
 
 void Frame::destroy() noexcept {
