@@ -203,6 +203,11 @@ void accept_without_descriptors() {
   while (clients.size() < 5) clients.push_back(PipeStream::connect(dir.path("s")));
   // UBSan's first look at a type takes a pipe.
   REQUIRE(error_of([&] { PipeStream::connect(dir.path("none")); }) != "none");
+  auto [near, far] = PipeStream::pair();
+  near.close();
+  REQUIRE(read_to_end(far).empty());
+  far.close();
+  far.wait_closed();
   test::leave_free(2);
   std::vector<PipeStream> accepted;
   const std::string why = error_of([&] {
