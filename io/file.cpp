@@ -15,13 +15,12 @@ using weft::detail::FileBirth;
 using weft::detail::FileBlock;
 using weft::detail::FilePass;
 using weft::detail::FsThread;
+using weft::detail::kAtPosition;
 using weft::detail::start;
 using weft::detail::UvBuffers;
 using weft::detail::wait_for;
 
 namespace {
-
-constexpr std::int64_t kAtPosition = -1;  // libuv's: read(2) instead of pread(2)
 
 int flags_of(const OpenOptions& options) {
   const bool writes = options.write || options.append;

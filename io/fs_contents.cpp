@@ -15,6 +15,7 @@ using weft::detail::bytes_of;
 using weft::detail::FilePass;
 using weft::detail::FsPath;
 using weft::detail::FsThread;
+using weft::detail::kAtPosition;
 using weft::detail::on_path;
 using weft::detail::start;
 using weft::detail::UvBuffers;
@@ -22,7 +23,6 @@ using weft::detail::wait_for;
 
 namespace {
 
-constexpr std::int64_t kFromPosition = -1;
 constexpr std::size_t kFirstRoom = 4096;                   // for a file that hides its size
 constexpr std::size_t kPieceBytes = std::size_t{8} << 20;  // between two looks at a cancel
 
@@ -54,7 +54,7 @@ class Opened {
 std::int64_t read_more(FsThread& thread, int fd, std::string& content, std::size_t used) {
   const auto room = std::as_writable_bytes(std::span(content)).subspan(used);
   return weft::detail::read_some(
-      thread, fd, UvBuffers(room.first(std::min(room.size(), kPieceBytes))), kFromPosition);
+      thread, fd, UvBuffers(room.first(std::min(room.size(), kPieceBytes))), kAtPosition);
 }
 
 std::int64_t read_whole(FsThread& thread, const std::string& path, std::size_t bytes_max,
@@ -107,7 +107,7 @@ std::int64_t write_whole(FsThread& thread, const std::string& path, const Target
   if (file.error() < 0) return file.error();
   for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kPieceBytes))) {
     UvBuffers piece(bytes.first(std::min(bytes.size(), kPieceBytes)));
-    const std::int64_t code = weft::detail::write_all(thread, file.fd(), piece, kFromPosition);
+    const std::int64_t code = weft::detail::write_all(thread, file.fd(), piece, kAtPosition);
     if (code < 0) return code;
     if (thread.is_given_up()) return UV_ECANCELED;
   }

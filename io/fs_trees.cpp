@@ -83,9 +83,15 @@ auto listing(std::string path) {
       });
 }
 
+// What mkdtemp(3) and mkstemp(3) make a name of: they put theirs for the six letters.
+std::string name_template(std::string prefix) {
+  prefix.append(6, 'X');
+  return prefix;
+}
+
 auto making_temporary_directory(std::string prefix) {
   return on_path<std::string>(
-      "mkdtemp", std::move(prefix) + "XXXXXX",
+      "mkdtemp", name_template(std::move(prefix)),
       [](FsThread& thread, const FsPath& at, std::optional<std::string>& path) {
         const std::int64_t code = thread.call(uv_fs_mkdtemp, at.path.c_str());
         if (code == 0) path = thread.request().path;
@@ -96,7 +102,7 @@ auto making_temporary_directory(std::string prefix) {
 // What can fail for want of memory comes before there is a file.
 auto making_temporary_file(std::string prefix) {
   return weft::detail::fs_operation<TemporaryFile>(
-      "mkstemp", FileBirth::of("mkstemp", std::move(prefix) + "XXXXXX"),
+      "mkstemp", FileBirth::of("mkstemp", name_template(std::move(prefix))),
       [](FsThread& thread, FileBirth& birth, std::optional<TemporaryFile>& made) {
         std::string path = birth.text();
         const std::int64_t fd = thread.call(uv_fs_mkstemp, path.c_str());

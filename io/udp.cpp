@@ -263,10 +263,9 @@ void UdpSocket::unref() {
 }
 int UdpSocket::fd() const {
   auto& socket = block("fd");
+  socket.must_be_open("fd");
   uv_os_fd_t fd = -1;
-  const int code =
-      socket.is_closing() ? UV_EBADF : uv_fileno(reinterpret_cast<uv_handle_t*>(socket.udp()), &fd);
-  if (code < 0) weft::detail::uv_check(code, "fd: the socket is closed");
+  weft::detail::uv_check(uv_fileno(reinterpret_cast<uv_handle_t*>(socket.udp()), &fd), "fd");
   return fd;
 }
 AsyncId UdpSocket::async_id() const {

@@ -103,8 +103,7 @@ void ChildProcess::kill(int signal) {
   if (!is_running_) return;
   if (is_closing()) return Orphans::instance().kill(pid(), signal);
   const int code = uv_process_kill(&handle_, signal);
-  if (code == UV_ESRCH) return;
-  if (code == 0) return;
+  if (code == 0 || code == UV_ESRCH) return;
   uv_check(code, "kill " + std::to_string(pid()) + " with " + io::signal_name(signal));
 }
 

@@ -21,6 +21,7 @@ struct FeedWords {
   const char* handler;  // "on_change"
   const char* owner;    // "watch"
 };
+inline constexpr FeedWords kWatchWords = {"next", "on_change", "watch"};
 
 // The path of a watch.
 // Errors: UsageError for one with a null character in it, which would be another's.

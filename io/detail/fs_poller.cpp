@@ -9,8 +9,6 @@
 namespace weft::detail {
 namespace {
 
-constexpr FeedWords kPollerWords = {"next", "on_change", "watch"};
-
 // Reading a file is no change of it.
 bool is_changed(io::FileStat before, const io::FileStat& after) noexcept {
   before.accessed = after.accessed;
@@ -47,7 +45,7 @@ FsPoller::Interval::Interval(FsPoller& of) noexcept
       poller(of) {}
 
 FsPoller::FsPoller(EventLoop& loop, std::string path, std::chrono::milliseconds interval)
-    : Feed(loop, "STATWATCHER", kPollerWords),
+    : Feed(loop, "STATWATCHER", kWatchWords),
       path_(std::move(path)),
       interval_ms_(static_cast<std::uint64_t>(interval.count())),
       alarm_(*this),

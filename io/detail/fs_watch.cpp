@@ -6,11 +6,6 @@
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
-namespace {
-
-constexpr FeedWords kWatchWords = {"next", "on_change", "watch"};
-
-}  // namespace
 
 FsWatch::FsWatch(EventLoop& loop, std::string path, const io::FsEventOptions& options)
     : Feed(loop, "FSEVENTWRAP", kWatchWords), path_(std::move(path)), options_(options) {

@@ -46,7 +46,10 @@ class UvBuffers {
   bool is_one_ = true;
 };
 
-// Reads once. Offset -1, here and below: at the file's position.
+// As an offset: at the file's position, by read(2) instead of pread(2). libuv's.
+inline constexpr std::int64_t kAtPosition = -1;
+
+// Reads once.
 std::int64_t read_some(FsThread& thread, int fd, const UvBuffers& buffers, std::int64_t offset);
 // Writes until nothing is left, or an error.
 std::int64_t write_all(FsThread& thread, int fd, UvBuffers& buffers, std::int64_t offset);

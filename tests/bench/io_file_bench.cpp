@@ -42,7 +42,7 @@ class CachedFile {
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_ = "/tmp/weft-bench-XXXXXX";
+  std::string path_ = "/tmp/weft-bench-" + std::string(6, 'X');
 };
 
 std::size_t offset_of(long piece, std::size_t bytes) {

@@ -18,7 +18,7 @@ namespace weft::test {
 class TempDir {
  public:
   TempDir() {
-    path_ = std::filesystem::temp_directory_path() / "weft-test-XXXXXX";
+    path_ = std::filesystem::temp_directory_path() / ("weft-test-" + std::string(6, 'X'));
     REQUIRE(::mkdtemp(path_.data()) != nullptr);
   }
   TempDir(const TempDir&) = delete;
