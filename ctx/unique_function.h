@@ -25,6 +25,16 @@ template <typename F, typename Self, typename R, typename... Args>
 concept TargetOf =
     !std::same_as<std::decay_t<F>, Self> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>;
 
+// A lambda or an object with one operator(), but of another signature.
+template <typename F, typename Self, typename R, typename... Args>
+concept OfAnotherSignature =
+    !std::same_as<std::decay_t<F>, Self> && !TargetOf<F, Self, R, Args...> && requires {
+  &std::decay_t<F>::operator();
+};
+
+template <typename F, typename Signature>
+inline constexpr bool kHasSignature = false;
+
 // What can be callable in type and empty in value.
 template <typename F>
 concept Nullable = !std::is_function_v<F> && requires(F f) {
@@ -56,6 +66,15 @@ class UniqueFunction<R(Args...)> {
       ::new (static_cast<void*>(storage_)) Target*(new Target(std::forward<F>(fn)));
       operations_ = &kOnHeap<Target>;
     }
+  }
+
+  // Not to be had: it is here to say in one line what the compiler would say in twenty.
+  template <detail::OfAnotherSignature<UniqueFunction, R, Args...> F>
+  // NOLINTNEXTLINE(google-explicit-constructor, bugprone-forwarding-reference-overload)
+  UniqueFunction(F&& /*fn*/) {
+    static_assert(detail::kHasSignature<std::decay_t<F>, R(Args...)>,
+                  "this function has another signature than what is asked for: it must be callable "
+                  "with the arguments, and return the result, of the UniqueFunction named above");
   }
 
   UniqueFunction(UniqueFunction&& other) noexcept { take(other); }

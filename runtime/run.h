@@ -52,7 +52,10 @@ int run_main(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Sour
 
 template <typename Main>
 UniqueFunction<int()> main_function(Main main) {
-  if constexpr (std::is_void_v<std::invoke_result_t<Main&>>) {
+  using Status = std::invoke_result_t<Main&>;
+  static_assert(std::is_void_v<Status> || std::is_convertible_v<Status, int>,
+                "the main function returns nothing, or the exit status of the program as an int");
+  if constexpr (std::is_void_v<Status>) {
     return [main = std::move(main)]() mutable {
       std::invoke(main);
       return 0;

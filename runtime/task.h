@@ -20,6 +20,18 @@
 
 namespace weft {
 
+namespace detail {
+
+template <typename F>
+inline constexpr bool kNever = false;
+
+// What nobody gives to spawn() behind a function but by mistake.
+template <typename T>
+concept ArgumentOfFunction = !std::is_convertible_v<T, const SpawnOptions&> &&
+                             !std::is_convertible_v<T, const SourceLocation&>;
+
+}  // namespace detail
+
 // An owner of a fiber's result. Dropping it detaches: the fiber runs on, its
 // result is dropped, and an error of its goes to the uncaught handler. While it
 // is held, it holds the fiber's stack. It belongs to the loop's thread; after the
@@ -96,6 +108,12 @@ auto spawn(F fn, const SpawnOptions& options,
            const SourceLocation& at = SourceLocation::current()) {
   using T = std::decay_t<std::invoke_result_t<F&>>;
   return Task<T>(detail::spawn_fiber<T, F>(fn, &options, at));
+}
+// Not to be had: it says what to write instead.
+template <typename F, detail::ArgumentOfFunction Argument, typename... More>
+void spawn(F&& /*fn*/, Argument&& /*argument*/, More&&... /*more*/) {
+  static_assert(detail::kNever<F>,
+                "spawn takes a function without arguments: spawn([=] { fn(argument); })");
 }
 
 }  // namespace weft
