@@ -80,7 +80,14 @@ class AsyncLocal {
   // Source: Node `asyncLocalStorage.enterWith(store)`.
   void enter_with(T value) const { detail::set_local(id_, make_value(std::move(value))); }
 
+  // Hides the store, and the default, for the rest of the running callback or fiber,
+  // as exit(fn) does for `fn`.
+  //
+  // Source: Node `asyncLocalStorage.enterWith(undefined)`.
+  void exit() const { detail::set_local(id_, nullptr); }
+
   // Sets the store until the returned object dies, on the same fiber or callback.
+  // Shape: it may be moved (out of a function, into a member); scopes end innermost first.
   //
   // Source: Node `asyncLocalStorage.withScope(store)`.
   [[nodiscard]] Scope scope(T value) const { return Scope(id_, make_value(std::move(value))); }

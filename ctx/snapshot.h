@@ -4,8 +4,8 @@
 //   const auto here = Snapshot::capture();          // later: here(fn, args...)
 //
 // weft's own operations do this themselves; these are for callbacks given to
-// somebody else's queue or library, which calls them on the same thread. What they
-// return is moved, not copied. For another thread there is Loop::post.
+// somebody else's queue or library, which calls them on the same thread. For another
+// thread there is Loop::post.
 // Source: Node `AsyncLocalStorage.bind`, `AsyncLocalStorage.snapshot`.
 #pragma once
 
@@ -20,7 +20,8 @@
 namespace weft {
 
 // The context of one moment. Calling it runs a function there, as a resource of
-// type bound-anonymous-fn, and restores the whole context afterwards.
+// type bound-anonymous-fn, and restores the whole context afterwards. Copies share the
+// context and the resource, which ends with the last of them.
 class Snapshot {
  public:
   // Captures the current context.
@@ -35,12 +36,13 @@ class Snapshot {
   AsyncId async_id() const noexcept { return resource_->async_id(); }
 
  private:
-  Snapshot() : resource_(std::make_unique<AsyncResource>("bound-anonymous-fn")) {}
+  Snapshot() : resource_(std::make_shared<AsyncResource>("bound-anonymous-fn")) {}
 
-  std::unique_ptr<AsyncResource> resource_;
+  std::shared_ptr<AsyncResource> resource_;  // of all copies
 };
 
-// Returns a callable that runs `fn` in the context of this moment.
+// Returns a callable that runs `fn` in the context of this moment. It can be copied if
+// `fn` can, as std::function asks; each copy has an `fn` of its own.
 template <typename F>
 auto bind(F fn) {
   return [snapshot = Snapshot::capture(),

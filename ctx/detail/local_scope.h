@@ -17,9 +17,15 @@ void unset_local(LocalId local);
 class LocalScope {
  public:
   LocalScope(LocalId local, Value* value);
-  LocalScope(const LocalScope&) = delete;
-  LocalScope& operator=(const LocalScope&) = delete;
+  LocalScope(LocalScope&& other) noexcept
+      : execution_(other.execution_),
+        local_(other.local_),
+        outer_(other.outer_),
+        mine_(std::exchange(other.mine_, nullptr)) {}
+  // A scope that is assigned to would end behind the beginning of the next one, out of order.
+  LocalScope& operator=(LocalScope&&) = delete;
   ~LocalScope() {
+    if (mine_ == nullptr) return;
     if (execution_.frame == mine_) [[likely]] {
       execution_.frame = outer_;
       mine_->release();
@@ -35,7 +41,8 @@ class LocalScope {
   Execution& execution_;
   LocalId local_;
   Frame* outer_;  // own reference
-  Frame* mine_;   // own reference: a replaced frame must not give its address to a later one
+  // Own reference: a replaced frame must not give its address to a later one. Null: moved from.
+  Frame* mine_;
 };
 
 }  // namespace weft::detail

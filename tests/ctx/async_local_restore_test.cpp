@@ -56,6 +56,31 @@ TEST_CASE_FIXTURE(ContextTest,
   CHECK(second.value() == calls);
 }
 
+TEST_CASE_FIXTURE(ContextTest, "a scope that is moved restores once, where it ends at last") {
+  const AsyncLocal<std::string> local;
+  const auto enter = [&local] {
+    auto made = local.scope("A");
+    return std::optional(std::move(made));
+  };
+
+  auto scope = enter();
+  CHECK(seen(local) == "A");
+  scope.reset();
+
+  CHECK(seen(local) == "none");
+}
+
+TEST_CASE_FIXTURE(ContextTest, "exit without a function hides value and default until run ends") {
+  const AsyncLocal<std::string> local({.default_value = "default"});
+
+  local.run("A", [&] {
+    local.exit();
+    CHECK(local.get() == nullptr);
+  });
+
+  CHECK(seen(local) == "default");
+}
+
 TEST_CASE_FIXTURE(ContextTest, "enter_with inside run of the same local ends with it") {
   const AsyncLocal<std::string> local;
 

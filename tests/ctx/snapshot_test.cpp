@@ -1,3 +1,4 @@
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -34,6 +35,32 @@ TEST_CASE_FIXTURE(ContextTest, "a snapshot runs functions in the context of its 
   });
 
   CHECK(trace == Trace{"123", "321"});
+}
+
+TEST_CASE_FIXTURE(ContextTest, "a bound function fits into a std::function") {
+  const AsyncLocal<std::string> local;
+  std::function<std::string(std::string)> bound;
+
+  local.run("A", [&] { bound = bind([&](std::string text) { return text + seen(local); }); });
+  const std::function<std::string(std::string)> copy = bound;
+
+  CHECK(bound("first ") == "first A");
+  CHECK(copy("second ") == "second A");
+}
+
+TEST_CASE_FIXTURE(ContextTest, "copies of a snapshot are one resource, which ends with the last") {
+  Trace trace;
+  const AsyncLocal<Mortal> local;
+  std::optional<Snapshot> first;
+  local.run(Mortal(trace, "A"), [&] { first.emplace(Snapshot::capture()); });
+
+  std::optional<Snapshot> second(first);
+  CHECK(second->async_id() == first->async_id());
+  first.reset();
+  CHECK(trace.empty());
+  second.reset();
+
+  CHECK(trace == Trace{"A dies"});
 }
 
 TEST_CASE_FIXTURE(ContextTest, "a snapshot captures every local at once") {
