@@ -70,6 +70,8 @@ namespace {
 
 // A directory that is being opened, as a subject.
 struct DirectoryBirth {
+  static constexpr bool kOwnsAll = true;
+
   FsPtr<DirectoryBlock> block;
   DirectoryBlock* opened = nullptr;  // whose owner is on its way to the caller
 
@@ -97,6 +99,8 @@ auto opening(std::string path) {
 // The one read of a directory, as a subject.
 class DirectoryPass {
  public:
+  static constexpr bool kOwnsAll = false;
+
   explicit DirectoryPass(DirectoryBlock& directory)
       : pass_(directory, "readdir"), directory_(&directory) {
     directory.begin_read();

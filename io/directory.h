@@ -36,7 +36,7 @@ class Directory {
   // Suspends: the form without `done`, always; the other never. So do those below.
   // Errors:   no_such_file_or_directory, not_a_directory, permission_denied,
   //           too_many_files_open; the text names the path.
-  // Cancel:   nothing is left open.
+  // Cancel:   at once: one that runs ends unheard and closes what it opened.
   // Source:   uv_fs_opendir.
   static Directory open(std::string path);
   static void open(std::string path, Callback<Directory> done);

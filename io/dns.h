@@ -51,7 +51,7 @@ struct LookupOptions {
 //           what cannot be a name; resource_unavailable_try_again when the pool's queue
 //           is full; too_many_files_open. UsageError for a null character in `host`.
 // Cancel:   at once. The system's call cannot be stopped: one that runs ends unheard,
-//           and run() returns after it. One that waits for a thread is not made.
+//           and run() does not wait for it. One that waits for a thread is not made.
 // Source:   Node `dns.lookup` with `all`; uv_getaddrinfo. There family and hints of an
 //           IP address mean nothing either.
 std::vector<Address> lookup_all(std::string_view host, const LookupOptions& options = {});

@@ -64,8 +64,10 @@ class File {
   //           is_a_directory, too_many_files_open; the text names the path.
   //           resource_unavailable_try_again when the pool's queue is full: so each below.
   //           UsageError for options that make no sense together.
-  // Cancel:   nothing is left open. Here and below: what waits for a thread is not done,
-  //           what runs is waited for, and its result is returned.
+  // Cancel:   at once: an open that runs (of a FIFO nobody writes to, on a server that is
+  //           gone) ends unheard and closes what it opened; run() does not wait for it.
+  //           Below: what waits for a thread is not done, what runs is waited for, since
+  //           it uses the caller's memory or the open file, and its result is returned.
   // Source:   uv_fs_open; Node `fs.open`, whose flags are 'r+', 'ax', ...
   static File open(std::string path, OpenOptions options = {});
   static void open(std::string path, OpenOptions options, Callback<File> done);

@@ -15,8 +15,9 @@
 //           text names the call and the path, or both: "rename /a -> /b: ...".
 //           resource_unavailable_try_again when the pool's queue is full. UsageError for
 //           a path with a null character in it.
-// Cancel:   what waits for a thread is not done; what runs is waited for, and its result
-//           is returned.
+// Cancel:   at once. What waits for a thread is not done; what runs is given up: it ends
+//           unheard, closes what it opened, and neither run() nor the end of the process
+//           waits for it (Pool::Options::abandoned_max tells how many may hang).
 // Source:   Node's callback style, type FSREQCALLBACK. Its promises' FSREQPROMISE has no
 //           counterpart: here a fiber waits for the same operation.
 #pragma once
@@ -142,7 +143,6 @@ struct ReadFileOptions {
 // Returns all of a file: opens, reads and closes it, in one work.
 //
 // Errors: file_too_large: longer than bytes_max.
-// Cancel: ends between two steps.
 std::string read_file(std::string path, ReadFileOptions options = {});
 void read_file(std::string path, ReadFileOptions options, Callback<std::string> done);
 
@@ -155,7 +155,8 @@ struct WriteFileOptions {
 //
 // Shape:  `bytes` must stay valid until completion.
 // Errors: no_space_on_device; the file may have been cut off and partly written.
-// Cancel: the same, between two steps.
+// Cancel: the same. At once while the file is opened; then, since it uses `bytes`, between
+//         two steps.
 void write_file(std::string path, std::span<const std::byte> bytes, WriteFileOptions options = {});
 void write_file(std::string path, std::string_view text, WriteFileOptions options = {});
 void write_file(std::string path, std::span<const std::byte> bytes, WriteFileOptions options,

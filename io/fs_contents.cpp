@@ -13,6 +13,7 @@ namespace weft::io {
 
 using weft::detail::bytes_of;
 using weft::detail::FilePass;
+using weft::detail::FsBorrowed;
 using weft::detail::FsPath;
 using weft::detail::FsThread;
 using weft::detail::kAtPosition;
@@ -64,6 +65,7 @@ std::int64_t read_whole(FsThread& thread, const std::string& path, std::size_t b
   if (const auto code = thread.call(uv_fs_fstat, file.fd()); code < 0) return code;
   const std::uint64_t size = thread.request().statbuf.st_size;
   if (size > bytes_max) return UV_EFBIG;
+  if (thread.is_given_up()) return UV_ECANCELED;
   // One more than there is: the read that finds the end needs room.
   content.resize(size > 0 ? size + 1 : kFirstRoom);
   for (std::size_t used = 0;;) {
@@ -106,6 +108,8 @@ std::int64_t write_whole(FsThread& thread, const std::string& path, const Target
   Opened file(thread, path, flags, target.options.mode);
   if (file.error() < 0) return file.error();
   for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kPieceBytes))) {
+    const FsBorrowed lent(thread);
+    if (!lent) return UV_ECANCELED;
     UvBuffers piece(bytes.first(std::min(bytes.size(), kPieceBytes)));
     const std::int64_t code = weft::detail::write_all(thread, file.fd(), piece, kAtPosition);
     if (code < 0) return code;
@@ -133,6 +137,8 @@ auto writing_text(std::string path, std::string text, const Target& target) {
 
 // Both files of a send_file.
 struct TwoFiles {
+  static constexpr bool kOwnsAll = false;
+
   FilePass to;
   FilePass from;
 

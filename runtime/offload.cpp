@@ -22,6 +22,11 @@ class OffloadWork final : public Work {
         call_(call),
         frame_(PortableFrame::capture(ResourceAccess::frame(resource_).get())),
         owns_itself_(owns_itself) {}
+  // Owns itself and all it touches: it may be abandoned.
+  OffloadWork(EventLoop& loop, std::shared_ptr<OffloadedCall> call)
+      : OffloadWork(loop, *call, true) {
+    shared_call_ = std::move(call);
+  }
   ~OffloadWork() override = default;
 
   const AsyncResource* resource() const noexcept override { return &resource_; }
@@ -44,6 +49,10 @@ class OffloadWork final : public Work {
     } catch (...) {
       thrown_ = std::current_exception();
     }
+  }
+  void let_go() noexcept override {
+    done_.complete(loop_, resource_, uv_error(UV_ECANCELED, "offload"));
+    ResourceAccess::end(resource_);
   }
   // A waited-for work may be gone once its fiber was woken.
   void end(bool was_cancelled) noexcept override {
@@ -73,7 +82,8 @@ class OffloadWork final : public Work {
   EventLoop& loop_;
   AsyncResource resource_;
   OffloadedCall& call_;
-  PortableFrame frame_;  // ends on the pool's thread
+  std::shared_ptr<OffloadedCall> shared_call_;  // null: the call is who waits' own
+  PortableFrame frame_;                         // ends on the pool's thread
   const bool owns_itself_;
   std::exception_ptr thrown_;
   Completion<void> done_;
@@ -87,6 +97,22 @@ void wait_offloaded(Pool& pool, OffloadedCall& call) {
   await_leaf<void>(
       "offload", [&](Done<void> done) { return work.start(pool, done); },
       [&] { cancel_work(work); });
+}
+
+void wait_abandonable(Pool& pool, std::shared_ptr<OffloadedCall> call) {
+  const Fiber& self = fiber_that_may_wait("offload");
+  auto work = std::make_unique<OffloadWork>(*self.loop, std::move(call));
+  OffloadWork& started = *work;
+  await_leaf<void>(
+      "offload",
+      [&](Done<void> done) {
+        auto refused = started.start(pool, done);
+        if (!refused) static_cast<void>(work.release());  // its own, until it has ended
+        return refused;
+      },
+      [&] {
+        if (!cancel_work(started)) abandon_work(started);
+      });
 }
 
 void start_offloaded(Pool& pool, OffloadedCall& call, Callback<void> done) {

@@ -30,6 +30,13 @@ using OffloadResult = std::decay_t<std::invoke_result_t<F&>>;
 
 }  // namespace detail
 
+struct OffloadOptions {
+  // Whoever is cancelled goes at once, and a function that runs ends unheard: nobody gets
+  // what it returns or throws, and neither run() nor the end of the process waits for it.
+  // So it must own all it touches, or share it with shared_ptr.
+  bool abandon_on_cancel = false;
+};
+
 // Calls `fn` on a thread of `pool`, or of Pool::cpu(); returns what it returns.
 //
 // Context:  fiber; the form with `done`: loop thread
@@ -41,7 +48,8 @@ using OffloadResult = std::decay_t<std::invoke_result_t<F&>>;
 //           resource_unavailable_try_again when the pool's queue is full, or no thread
 //           can be started.
 // Cancel:   `fn` is not called when it had not begun. One that runs is waited for, and
-//           what it returns is returned; let it look at is_cancelled().
+//           what it returns is returned; let it look at is_cancelled(). With `options`:
+//           see there.
 template <std::invocable F>
 auto offload(Pool& pool, F&& fn) {
   using T = detail::OffloadResult<F>;
@@ -52,6 +60,19 @@ auto offload(Pool& pool, F&& fn) {
 template <std::invocable F>
 auto offload(F&& fn) {
   return offload(Pool::cpu(), std::forward<F>(fn));
+}
+// With `options`, `fn` is moved, and destroyed on whichever thread needs it last.
+template <std::invocable F>
+auto offload(Pool& pool, F fn, const OffloadOptions& options) {
+  if (!options.abandon_on_cancel) return offload(pool, fn);
+  using T = detail::OffloadResult<F>;
+  auto call = std::make_shared<detail::OffloadedFunction<T, F>>(std::move(fn));
+  detail::wait_abandonable(pool, call);
+  return call->take().value();
+}
+template <std::invocable F>
+auto offload(F fn, const OffloadOptions& options) {
+  return offload(Pool::cpu(), std::move(fn), options);
 }
 template <std::invocable F>
 void offload(Pool& pool, F fn, Callback<detail::OffloadResult<F>> done) {

@@ -72,6 +72,14 @@ void check_threads(const char* what, std::size_t threads_max) {
   if (threads_max == 0) throw UsageError(std::string(what) + ": a pool needs at least one thread");
 }
 
+// What this thread serves.
+struct Serving {
+  const PoolCore* pool = nullptr;
+  Work* work = nullptr;     // next, while the last one is handed over
+  bool is_counted = false;  // among the pool's threads, unless its work is replaced
+};
+constinit thread_local Serving serving;
+
 std::size_t fs_threads() {
   const char* const wanted = std::getenv("UV_THREADPOOL_SIZE");
   const long count = wanted == nullptr ? 0 : std::strtol(wanted, nullptr, 10);
@@ -110,6 +118,8 @@ std::optional<Error> PoolCore::push(Work& work) {
     return refuse("no thread can be started");
   }
   work.pool_ = shared_from_this();
+  work.has_run_ = false;
+  work.is_pinned_ = false;
   work.started_at_ = std::chrono::steady_clock::now();
   link(work);
   if (idle_ > 0) work_came_.notify_one();
@@ -129,6 +139,44 @@ bool PoolCore::take_back(Work& work) noexcept {
   return true;
 }
 
+bool PoolCore::begin_abandon(Work& work) noexcept {
+  const std::scoped_lock lock(mutex_);
+  if (work.is_queued_ || work.has_run_ || work.is_pinned_ || work.was_cancelled_) return false;
+  work.is_abandoned_ = true;
+  --counts_.running;
+  ++counts_.abandoned;
+  if (replaced_ >= options_.abandoned_max) return true;
+  work.is_replaced_ = true;
+  ++replaced_;
+  --counts_.threads;
+  if (is_ending_) {
+    thread_ended_.notify_all();
+  } else if (counts_.queued > idle_ && counts_.threads < options_.threads_max) {
+    start_thread();
+  }
+  return true;
+}
+
+void PoolCore::end_abandon(Work& work) noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    work.was_let_go_ = true;
+    if (!work.has_run_) return;
+  }
+  delete &work;
+}
+
+bool PoolCore::pin(Work& work) noexcept {
+  const std::scoped_lock lock(mutex_);
+  work.is_pinned_ = !work.is_abandoned_;
+  return work.is_pinned_;
+}
+
+void PoolCore::unpin(Work& work) noexcept {
+  const std::scoped_lock lock(mutex_);
+  work.is_pinned_ = false;
+}
+
 void PoolCore::shut_down() noexcept {
   std::unique_lock lock(mutex_);
   is_ending_ = true;
@@ -140,10 +188,17 @@ void PoolCore::shut_down() noexcept {
     work.loop_->deliver(work);
   }
   work_came_.notify_all();
-  thread_ended_.wait(lock, [this] { return counts_.threads == 0; });
+  const std::size_t own = is_counted_here() ? 1 : 0;
+  thread_ended_.wait(lock, [&] { return counts_.threads == own; });
 }
 
 // --- the threads ---
+
+// Whether the running thread is one that shut_down() would wait for.
+bool PoolCore::is_counted_here() const noexcept {
+  const bool is_replaced = serving.work != nullptr && serving.work->is_replaced_;
+  return serving.pool == this && serving.is_counted && !is_replaced;
+}
 
 // The conditions are waited for by threads that are not there, so they cannot end.
 void PoolCore::forget_threads() noexcept {
@@ -151,6 +206,7 @@ void PoolCore::forget_threads() noexcept {
   new (&thread_ended_) std::condition_variable;
   while (first_ != nullptr) unlink(*first_);
   idle_ = 0;
+  replaced_ = 0;
   counts_ = {};
 }
 
@@ -175,6 +231,23 @@ Work* PoolCore::take() noexcept {
   return work;
 }
 
+void PoolCore::count(const Work& work, std::chrono::nanoseconds waited,
+                     std::chrono::nanoseconds worked) noexcept {
+  --(work.is_abandoned_ ? counts_.abandoned : counts_.running);
+  ++counts_.finished;
+  counts_.waited += waited;
+  counts_.worked += worked;
+}
+
+// Whether the thread of `work`, which has run, goes on: another one may have its place.
+bool PoolCore::take_place(Work& work) noexcept {
+  if (!work.is_replaced_) return true;
+  --replaced_;
+  if (is_ending_ || counts_.threads >= options_.threads_max) return false;
+  ++counts_.threads;
+  return true;
+}
+
 // What has ended is counted before anybody hears of it, and delivered without the lock.
 void PoolCore::serve() noexcept {
 #ifdef __linux__
@@ -182,23 +255,25 @@ void PoolCore::serve() noexcept {
 #endif
   std::unique_lock lock(mutex_);
   for (;;) {
-    Work* work = take();
-    while (work != nullptr) {
+    serving = {this, take(), true};
+    while (Work* const work = serving.work) {
       lock.unlock();
       const Time began = std::chrono::steady_clock::now();
       const auto waited = began - work->started_at_;
       work->run();
       const auto worked = std::chrono::steady_clock::now() - began;
       lock.lock();
-      --counts_.running;
-      ++counts_.finished;
-      counts_.waited += waited;
-      counts_.worked += worked;
-      Work* const next = take();
+      count(*work, waited, worked);
+      const bool stays = take_place(*work);
+      const bool is_heard = !work->is_abandoned_;
+      const bool is_ours = work->was_let_go_;
+      work->has_run_ = true;
+      serving = {this, stays ? take() : nullptr, stays};
       lock.unlock();
-      work->loop_->deliver(*work);  // it may be gone from here on
+      if (is_heard) work->loop_->deliver(*work);  // it may be gone from here on
+      if (is_ours) delete work;
       lock.lock();
-      work = next;
+      if (!stays) return;
     }
     if (first_ != nullptr) continue;
     if (is_ending_) break;
@@ -242,6 +317,23 @@ bool cancel_work(Work& work) noexcept {
   work.was_cancelled_ = true;
   work.loop_->deliver(work);
   return true;
+}
+
+bool abandon_work(Work& work) noexcept {
+  const std::shared_ptr<PoolCore> pool = work.pool_;  // its thread may free the pool's last
+  if (!pool->begin_abandon(work)) return false;
+  work.loop_->forget_work(work);
+  work.let_go();
+  pool->end_abandon(work);
+  return true;
+}
+
+bool Work::pin() noexcept {
+  return pool_->pin(*this);
+}
+
+void Work::unpin() noexcept {
+  pool_->unpin(*this);
 }
 
 }  // namespace detail

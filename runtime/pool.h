@@ -30,6 +30,10 @@ struct PoolOptions {
   std::size_t threads_max = 4;
   // How many functions may wait for a thread; one more is refused.
   std::size_t queue_max = std::numeric_limits<std::size_t>::max();
+  // What was abandoned (a lookup, an open, an offload with abandon_on_cancel) may hold its
+  // thread for ever, as a dead file system does. So many of these threads do not count
+  // among threads_max: others start in their place. Beyond it each holds a place.
+  std::size_t abandoned_max = 64;
 };
 
 class Pool {
@@ -37,8 +41,9 @@ class Pool {
   using Options = PoolOptions;
 
   struct Statistics {
-    std::size_t threads = 0;  // started
+    std::size_t threads = 0;  // started, but for those that others replace
     std::size_t running = 0;
+    std::size_t abandoned = 0;  // still run, and nobody waits for them
     std::size_t queued = 0;
     std::size_t queued_peak = 0;
     std::uint64_t finished = 0;
@@ -60,8 +65,9 @@ class Pool {
   explicit Pool(Options options);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-  // What waits for a thread is cancelled; blocks until what runs has ended. The three
-  // above live until the process ends.
+  // What waits for a thread is cancelled; blocks until what runs has ended, but for what
+  // was abandoned, and for a function of the pool's own that destroys it. The three above
+  // live until the process ends.
   ~Pool();
 
   const std::string& name() const noexcept;

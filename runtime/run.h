@@ -30,7 +30,8 @@ struct RunOptions {
 
   HookErrors hook_errors = HookErrors::kExit;
 
-  // SIGINT and SIGTERM stop the run in order, as Loop::stop() does, and are no error.
+  // SIGINT and SIGTERM stop the run in order, as Loop::stop() does, and are no error. The
+  // next one ends the process by its default effect, however long that takes.
   bool stop_on_interrupt = false;
 
   // Units: bytes of usable stack for a fiber that names none; rounded up to a power of two.

@@ -53,6 +53,8 @@ struct FilePass : FsPass {
 // A file that is being opened, as a subject. The block is there before the descriptor,
 // which so cannot be lost for want of memory.
 struct FileBirth {
+  static constexpr bool kOwnsAll = true;
+
   FilePtr block;
 
   static FileBirth of(const char* what, std::string path);

@@ -88,6 +88,8 @@ class FsBlock : public Work {
 // An operation's leave to use a block; the subject of the operation.
 class FsPass {
  public:
+  static constexpr bool kOwnsAll = false;
+
   // Errors: UsageError, which names `what`, on another thread than the operations that run.
   FsPass(FsBlock& block, const char* what) : block_(&block), is_use_(block.enter(what)) {}
   FsPass(FsPass&& other) noexcept

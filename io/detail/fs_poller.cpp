@@ -99,9 +99,9 @@ void FsPoller::keep_alive(bool alive) noexcept {
 void FsPoller::begin_close() noexcept {
   loop().timers().disarm(alarm_);
   if (!is_looking_) return;
-  work_->let_go();
-  static_cast<void>(cancel_work(*work_));
-  static_cast<void>(work_.release());  // its own
+  work_->leave_poller();
+  StatWork& work = *work_.release();  // its own
+  if (!cancel_work(work)) abandon_work(work);
 }
 
 }  // namespace weft::detail

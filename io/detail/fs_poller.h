@@ -1,7 +1,7 @@
 // FsPoller: the block behind an FsPoll.
 //
 // An alarm, a stat on a thread of Pool::fs(), a comparison, and the alarm again. There is
-// never more than one stat on its way; closing lets go of it, and it frees itself.
+// never more than one stat on its way; closing abandons it, and it frees itself.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class StatWork final : public Work {
   // The poller's; null once it was let go of.
   const AsyncResource* resource() const noexcept override;
   // Its poller is closed: it frees itself.
-  void let_go() noexcept { poller_ = nullptr; }
+  void leave_poller() noexcept { poller_ = nullptr; }
 
  private:
   void run() noexcept override;

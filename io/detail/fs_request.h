@@ -6,9 +6,11 @@
 // read, close). libuv's own pool would do one at a time, in a queue shared with name
 // lookups, and could not tell a fiber that its buffer is free again. Invariants:
 //
-// 1. Nobody returns from an operation before its call has returned or was taken back:
-//    a call writes to the caller's buffers, a request may be on a fiber's stack.
-// 2. What a call made and nobody took dies on the loop's thread.
+// 1. Nobody returns from an operation on the caller's memory, or on what is open, before
+//    its call has returned or was taken back: a call writes to buffers, a request is on
+//    a fiber's stack. One on a path owns all it touches: it is abandoned (work.h).
+// 2. What a call made and nobody took dies on the loop's thread, or, if the request was
+//    abandoned, on the pool's.
 // 3. The error's text is made there too, from the name and the subject.
 #pragma once
 
@@ -33,10 +35,23 @@
 
 namespace weft::detail {
 
+// What a request is to its call.
+class FsWork : public Work {
+ protected:
+  ~FsWork() override = default;
+  void give_up() noexcept { is_given_up_.store(true, std::memory_order_relaxed); }
+
+ private:
+  friend class FsThread;
+  friend class FsBorrowed;
+
+  std::atomic<bool> is_given_up_ = false;
+};
+
 // What a call works with on the pool's thread.
 class FsThread {
  public:
-  explicit FsThread(const std::atomic<bool>& is_given_up) noexcept : is_given_up_(is_given_up) {}
+  explicit FsThread(FsWork& work) noexcept : work_(work) {}
   FsThread(const FsThread&) = delete;
   FsThread& operator=(const FsThread&) = delete;
   ~FsThread() { uv_fs_req_cleanup(&request_); }
@@ -52,17 +67,39 @@ class FsThread {
   // What the last call left; valid until the next.
   uv_fs_t& request() noexcept { return request_; }
   // The fiber that waits was cancelled: a call in several steps may end between two.
-  bool is_given_up() const noexcept { return is_given_up_.load(std::memory_order_relaxed); }
+  bool is_given_up() const noexcept { return work_.is_given_up_.load(std::memory_order_relaxed); }
+  FsWork& work() noexcept { return work_; }
 
  private:
   uv_fs_t request_ = {};
-  const std::atomic<bool>& is_given_up_;
+  FsWork& work_;
+};
+
+// Around a use of the caller's memory in an operation on a path, which may have been
+// abandoned while it owned all it touched.
+class FsBorrowed {
+ public:
+  explicit FsBorrowed(FsThread& thread) noexcept : work_(thread.work()), is_lent_(work_.pin()) {}
+  FsBorrowed(const FsBorrowed&) = delete;
+  FsBorrowed& operator=(const FsBorrowed&) = delete;
+  ~FsBorrowed() {
+    if (is_lent_) work_.unpin();
+  }
+  // False: the memory may be gone.
+  explicit operator bool() const noexcept { return is_lent_; }
+
+ private:
+  FsWork& work_;
+  bool is_lent_;
 };
 
 // Subjects of operations. text() names them in errors; let_go() comes when the call has
-// ended, on the loop's thread.
+// ended, on the loop's thread. With kOwnsAll the operation may be abandoned: then the
+// subject just dies, on any thread.
 
 struct FsPath {
+  static constexpr bool kOwnsAll = true;
+
   std::string path;
 
   // Errors: UsageError, which names `what`, for a path with a null character in it.
@@ -72,6 +109,8 @@ struct FsPath {
 };
 
 struct FsTwoPaths {
+  static constexpr bool kOwnsAll = true;
+
   std::string from;
   std::string to;
 
@@ -87,6 +126,7 @@ struct FsOperation {
   using Value = T;
   static constexpr bool kCounts = std::is_same_v<T, std::size_t>;
   static constexpr bool kHasValue = !std::is_void_v<T> && !kCounts;
+  static constexpr bool kOwnsAll = Subject::kOwnsAll;
 
   const char* what;
   Subject subject;
@@ -108,7 +148,7 @@ auto on_two_paths(const char* what, std::string from, std::string to, Call call)
 }
 
 template <typename Operation>
-class FsRequest final : public Work {
+class FsRequest final : public FsWork {
   using T = typename Operation::Value;
 
  public:
@@ -126,9 +166,11 @@ class FsRequest final : public Work {
     done_.give_back(done);
     return Result<T>(Error{error->code, describe() + ": " + error->doing});
   }
-  void give_up() noexcept {
-    is_given_up_.store(true, std::memory_order_relaxed);
-    cancel_work(*this);
+  // The request may be gone behind it, if it owns itself.
+  void cancel() noexcept {
+    give_up();
+    if (cancel_work(*this)) return;
+    if constexpr (Operation::kOwnsAll) abandon_work(*this);
   }
 
   const AsyncResource* resource() const noexcept override { return &resource_; }
@@ -145,7 +187,7 @@ class FsRequest final : public Work {
   }
 
   void run() noexcept override {
-    FsThread thread(is_given_up_);
+    FsThread thread(*this);
     try {
       if constexpr (Operation::kHasValue) {
         code_ = operation_.call(thread, operation_.subject, value_);
@@ -157,6 +199,12 @@ class FsRequest final : public Work {
     } catch (const std::length_error&) {
       code_ = UV_ENOMEM;
     }
+  }
+
+  // The subject is the call's.
+  void let_go() noexcept override {
+    done_.complete(loop_, resource_, uv_error(UV_ECANCELED, operation_.what));
+    ResourceAccess::end(resource_);
   }
 
   // A waited-for request may be gone once its fiber was woken.
@@ -184,19 +232,31 @@ class FsRequest final : public Work {
   Completion<T> done_;
   [[no_unique_address]] std::conditional_t<Operation::kHasValue, std::optional<T>, Nothing> value_;
   std::int64_t code_ = 0;
-  std::atomic<bool> is_given_up_ = false;
   bool owns_itself_;
 };
 
-// The fiber form: the request is on the fiber's stack.
+// The fiber form: the request is on the fiber's stack, unless it may be abandoned.
 template <typename Operation>
 typename Operation::Value wait_for(Operation operation) {
   using T = typename Operation::Value;
-  fiber_that_may_wait(operation.what);
-  FsRequest<Operation> request(std::move(operation), false);
-  return await_leaf<T>(
-      request.what(), [&](Done<T> done) { return request.start(done); },
-      [&] { request.give_up(); });
+  const char* const what = operation.what;
+  fiber_that_may_wait(what);
+  if constexpr (Operation::kOwnsAll) {
+    auto request = std::make_unique<FsRequest<Operation>>(std::move(operation), true);
+    FsRequest<Operation>& started = *request;
+    return await_leaf<T>(
+        what,
+        [&](Done<T> done) {
+          auto refused = started.start(done);
+          if (!refused) static_cast<void>(request.release());  // its own, until it has ended
+          return refused;
+        },
+        [&] { started.cancel(); });
+  } else {
+    FsRequest<Operation> request(std::move(operation), false);
+    return await_leaf<T>(
+        what, [&](Done<T> done) { return request.start(done); }, [&] { request.cancel(); });
+  }
 }
 
 // The form with a callback: the request owns itself, until it has ended.

@@ -1,8 +1,7 @@
 // NameWork: one question about names, on a thread of Pool::dns().
 //
 // The system's call cannot be stopped, and a name server may take minutes. So a work
-// owns all it needs, and who is cancelled goes at once: the answer finds nobody. The loop
-// still waits for it at its end, because the work is the loop's (work.h).
+// owns all it needs, and who is cancelled goes at once: it is abandoned (work.h).
 #pragma once
 
 #include <memory>
@@ -47,8 +46,8 @@ class NameWork : public Work {
 
   // Ends the wait with operation_canceled, on the spot.
   void cancel() noexcept {
-    cancel_work(*this);  // unless it runs
-    done_.complete(loop_, resource_, uv_error(UV_ECANCELED, std::move(doing_)));
+    if (!cancel_work(*this) && abandon_work(*this)) return;
+    tell_cancelled();
   }
 
  protected:
@@ -72,6 +71,13 @@ class NameWork : public Work {
     }
     uv_must(uv_loop_close(&own));
   }
+  void tell_cancelled() noexcept {
+    done_.complete(loop_, resource_, uv_error(UV_ECANCELED, std::move(doing_)));
+  }
+  void let_go() noexcept final {
+    tell_cancelled();
+    ResourceAccess::end(resource_);
+  }
   void end(bool was_cancelled) noexcept final {
     const std::unique_ptr<NameWork> self(this);
     if (was_cancelled) code_ = UV_ECANCELED;
@@ -84,7 +90,7 @@ class NameWork : public Work {
 
   EventLoop& loop_;
   AsyncResource resource_;
-  Completion<T> done_;  // empty: cancelled while it ran
+  Completion<T> done_;  // empty: cancelled
   std::string doing_;
   // Of the pool's thread while run() is.
   T answer_;

@@ -120,11 +120,18 @@ int EventLoop::open_handles() noexcept {
     open(as_handle(&interrupts_[i]), false);
     const int code = uv_signal_start(
         &interrupts_[i],
-        [](uv_signal_t* h, int) { static_cast<EventLoop*>(h->data)->stop(nullptr); },
+        [](uv_signal_t* h, int) { static_cast<EventLoop*>(h->data)->on_interrupt(); },
         i == 0 ? SIGINT : SIGTERM);
     if (code < 0) return code;
   }
   return 0;
+}
+
+// The next of either has its default effect again, also where the loop's thread is stuck:
+// who asks twice does not want to wait.
+void EventLoop::on_interrupt() noexcept {
+  for (uv_signal_t& interrupt : interrupts_) uv_must(uv_signal_stop(&interrupt));
+  stop(nullptr);
 }
 
 // The loop cannot begin: closes what is open. In a caller's loop its own handles turn, too.
@@ -474,7 +481,7 @@ void EventLoop::finish_turns() noexcept {
     timers_.clear_all();
     immediates_.clear_all();
     if (fiber_count_ == 0) close_all_handles();
-    // A lookup that runs cannot be stopped, and the loop cannot close before it ends.
+    // A work that runs cannot be stopped, and the loop does not close before it ends.
     const bool idle = handles_ == nullptr && !has_drain_work() && requests_ == 0;
     if (idle && fiber_count_ == 0) {
       if (has_late_work()) continue;

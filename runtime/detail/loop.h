@@ -256,6 +256,7 @@ class EventLoop {
   void leave_to_loop(Fiber& self) noexcept;
   void leave_for_good(Fiber& self, StackContext& to) noexcept;
   static void came_back(Fiber& self) noexcept;
+  void on_interrupt() noexcept;
   static void yield_slowly(Fiber& self);
   static void came_back_from_yield(Fiber& self);
   void stop_direct() noexcept { budget_ += std::max(std::exchange(direct_, 0), 0); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -57,6 +58,8 @@ class OffloadedFunction final : public OffloadedCall {
 
 // Waits until `call` was called; throws what it threw, or why it was not.
 void wait_offloaded(Pool& pool, OffloadedCall& call);
+// The same; who is cancelled leaves `call` to the pool's thread.
+void wait_abandonable(Pool& pool, std::shared_ptr<OffloadedCall> call);
 // `call` is part of `done`.
 void start_offloaded(Pool& pool, OffloadedCall& call, Callback<void> done);
 

@@ -22,7 +22,14 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::optional<Error> push(Work& work);
   // Whether `work` was still in the queue, from which it is taken.
   bool take_back(Work& work) noexcept;
-  // Cancels what is queued, and returns when no thread is left.
+  // Whether `work` runs and is nobody's from here on: another thread takes the place of
+  // its own. Once that is told, whoever is last frees the work.
+  bool begin_abandon(Work& work) noexcept;
+  void end_abandon(Work& work) noexcept;
+  bool pin(Work& work) noexcept;
+  void unpin(Work& work) noexcept;
+  // Cancels what is queued, and returns when no thread is left but those whose work was
+  // abandoned, and the caller's own.
   void shut_down() noexcept;
 
   // While a thread of the process forks.
@@ -42,6 +49,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool start_thread();
   void serve() noexcept;
   Work* take() noexcept;
+  void count(const Work& work, std::chrono::nanoseconds waited,
+             std::chrono::nanoseconds worked) noexcept;
+  bool take_place(Work& work) noexcept;
+  bool is_counted_here() const noexcept;
   Error refuse(const char* why);
   void link(Work& work) noexcept;
   void unlink(Work& work) noexcept;
@@ -53,7 +64,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   PoolOptions options_;  // but for the name, which stays
   Work* first_ = nullptr;
   Work* last_ = nullptr;
-  std::size_t idle_ = 0;  // threads in work_came_, also those notified that have not woken
+  std::size_t idle_ = 0;      // threads in work_came_, also those notified that have not woken
+  std::size_t replaced_ = 0;  // threads whose work was abandoned, which no longer count
   bool is_ending_ = false;
   Pool::Statistics counts_;
 };

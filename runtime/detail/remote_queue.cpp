@@ -57,6 +57,20 @@ void RemoteQueue::begin_work(Work& work) noexcept {
   loop_->begin_request();
 }
 
+void RemoteQueue::forget_work(const Work& work) noexcept {
+  const std::scoped_lock lock(mutex_);
+  unlink(work);
+  loop_->end_request();
+  update_reference();
+}
+
+void RemoteQueue::unlink(const Work& work) noexcept {
+  Work* const previous = work.previous_on_loop_;
+  Work* const next = work.next_on_loop_;
+  (previous != nullptr ? previous->next_on_loop_ : works_) = next;
+  if (next != nullptr) next->previous_on_loop_ = previous;
+}
+
 void RemoteQueue::begin_wait() noexcept {
   const std::scoped_lock lock(mutex_);
   ++waits_;
@@ -118,12 +132,7 @@ bool RemoteQueue::run_posted() noexcept {
 Work* RemoteQueue::take_delivered() noexcept {
   delivered_end_ = &delivered_;
   Work* const first = std::exchange(delivered_, nullptr);
-  for (Work* work = first; work != nullptr; work = work->next_) {
-    Work* const previous = work->previous_on_loop_;
-    Work* const next = work->next_on_loop_;
-    (previous != nullptr ? previous->next_on_loop_ : works_) = next;
-    if (next != nullptr) next->previous_on_loop_ = previous;
-  }
+  for (Work* work = first; work != nullptr; work = work->next_) unlink(*work);
   return first;
 }
 

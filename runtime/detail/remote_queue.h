@@ -40,6 +40,8 @@ class RemoteQueue {
   int open() noexcept;
   // A work is on its way: the loop stays alive, and does not end, until it is delivered.
   void begin_work(Work& work) noexcept;
+  // It was abandoned: the loop does not hear of its end.
+  void forget_work(const Work& work) noexcept;
   const Work* works() const noexcept { return works_; }
   // The loop also stays alive while a fiber of its own waits for posts, until it is stopped.
   void begin_wait() noexcept;
@@ -54,6 +56,7 @@ class RemoteQueue {
  private:
   // With mutex_ held, on the loop's thread.
   void update_reference() noexcept;
+  void unlink(const Work& work) noexcept;
   Work* take_delivered() noexcept;
   void end_works(Work* first) noexcept;
 

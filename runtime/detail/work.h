@@ -8,7 +8,10 @@
 //    loop's thread, never from inside start_work() or cancel_work().
 // 2. While a work is on its way its loop is alive and does not end. Who waits for one
 //    waits for its end: nobody returns to a stack that a pool's thread may write to.
-// 3. Cancelling takes a work out of the pool's queue; one that runs is waited for.
+// 3. Cancelling takes a work out of the pool's queue. One that runs is waited for, unless
+//    it is abandoned: one that owns all it touches ends unheard, and neither its loop,
+//    nor its pool, nor the process waits for it. end() never comes then; whoever is last
+//    to need the work, its thread or abandon_work(), frees it.
 #pragma once
 
 #include <chrono>
@@ -45,12 +48,21 @@ class Work {
   virtual void run() noexcept = 0;
   // May free the work. With `was_cancelled`, run() was never called.
   virtual void end(bool was_cancelled) noexcept = 0;
+  // It was abandoned and still runs: tells who waits, and lets go of what is the loop's.
+  // On the loop's thread; the destructor may run on the pool's.
+  virtual void let_go() noexcept {}
+
+  // From run(), around what belongs to who waits: meanwhile nobody abandons the work.
+  // False: it was abandoned before, and what it would touch may be gone.
+  bool pin() noexcept;
+  void unpin() noexcept;
 
  private:
   friend class PoolCore;
   friend class RemoteQueue;
   friend std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work);
   friend bool cancel_work(Work& work) noexcept;
+  friend bool abandon_work(Work& work) noexcept;
 
   std::shared_ptr<PoolCore> pool_;  // with the pool and its threads, which may outlive it
   RemoteQueue* loop_ = nullptr;     // null: not on its way
@@ -59,7 +71,13 @@ class Work {
   Work* next_on_loop_ = nullptr;
   Work* previous_ = nullptr;  // in the pool's queue
   Work* next_ = nullptr;      // there, or among those that have ended
-  bool is_queued_ = false;    // guarded by the pool's mutex
+  // Guarded by the pool's mutex.
+  bool is_queued_ = false;
+  bool has_run_ = false;
+  bool is_pinned_ = false;
+  bool is_abandoned_ = false;
+  bool is_replaced_ = false;  // abandoned, and its thread does not count as one of the pool's
+  bool was_let_go_ = false;   // abandoned, and nobody's but its thread's
   bool was_cancelled_ = false;
 };
 
@@ -67,6 +85,9 @@ class Work {
 std::optional<Error> start_work(EventLoop& loop, Pool& pool, Work& work);
 // Whether the work had not begun: end(true) follows, from the loop.
 bool cancel_work(Work& work) noexcept;
+// For a work that owns itself and all it touches. Whether it ran and was not pinned: it
+// has let go and may be freed. Otherwise its end is on the way.
+bool abandon_work(Work& work) noexcept;
 
 }  // namespace detail
 }  // namespace weft

@@ -1,7 +1,9 @@
 #include <array>
 #include <cstddef>
 #include <fcntl.h>
+#include <functional>
 #include <optional>
+#include <sched.h>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -84,6 +87,125 @@ TEST_CASE("a cancelled operation that waits for a thread is not done") {
 
   CHECK(trace == Trace{"cancelled", "cancelled", "the task has ended"});
   CHECK(test::next_descriptor() == free);
+}
+
+// A FIFO nobody else has open: opening one of its ends waits for the other.
+struct Fifo {
+  explicit Fifo(const TempDir& dir) : path(dir.path("fifo")) {
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  }
+  // Lets those who wait on, and returns when they have ended.
+  void open_other_ends() const {
+    const int both = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(both >= 0);
+    ::close(both);
+    while (Pool::fs().statistics().abandoned > 0) ::sched_yield();
+  }
+
+  std::string path;
+};
+
+TEST_CASE("a cancelled operation on a path is given up: nobody waits for what its call hangs in") {
+  const TempDir dir;
+  const Fifo fifo(dir);
+  std::function<void()> hang;
+  SUBCASE("open") {
+    hang = [&] { File::open(fifo.path); };
+  }
+  SUBCASE("read_file") {
+    hang = [&] { io::read_file(fifo.path); };
+  }
+  SUBCASE("write_file") {
+    hang = [&] { io::write_file(fifo.path, std::string("not kept")); };
+  }
+  SUBCASE("append_file") {
+    hang = [&] { io::append_file(fifo.path, std::string("not kept")); };
+  }
+  SUBCASE("copy_file") {
+    hang = [&] { io::copy_file(fifo.path, dir.path("copy")); };
+  }
+  const int free = test::next_descriptor();
+  Trace trace;
+
+  test::run([&] {
+    auto task = spawn([&] { trace.push_back(outcome(hang)); });
+    yield();
+    wait_until_running(1);
+    task.cancel();
+    task.join();
+    trace.push_back("joined");
+    CHECK(Pool::fs().statistics().abandoned == 1);
+  });
+  trace.push_back("the run has ended");
+  fifo.open_other_ends();
+
+  CHECK(trace == Trace{"cancelled", "joined", "the run has ended"});
+  CHECK(test::next_descriptor() == free);
+}
+
+TEST_CASE("as many opens given up as there are threads stop no other file") {
+  const FourThreads few;
+  const TempDir dir;
+  const Fifo fifo(dir);
+  Trace trace;
+
+  test::run([&] {
+    std::vector<Task<void>> tasks;
+    for (std::size_t i = 0; i < kThreads; ++i) {
+      tasks.push_back(spawn([&] { File::open(fifo.path); }));
+    }
+    yield();
+    wait_until_running(kThreads);
+    auto waiting = spawn([&] {
+      io::stat(dir.path());
+      trace.push_back("waited for a thread");
+    });
+    yield();
+    for (auto& task : tasks) task.cancel();
+    for (auto& task : tasks) CHECK_THROWS_AS(task.join(), std::system_error);
+    waiting.join();
+    io::stat(dir.path());
+    CHECK(Pool::fs().statistics().abandoned == kThreads);
+    CHECK(Pool::fs().statistics().threads <= kThreads);
+  });
+  fifo.open_other_ends();
+
+  CHECK(trace == Trace{"waited for a thread"});
+  CHECK(Pool::fs().statistics().threads <= kThreads);
+}
+
+TEST_CASE("a stopped run does not wait for an open that hangs") {
+  const TempDir dir;
+  const Fifo fifo(dir);
+  Trace trace;
+
+  test::run([&] {
+    spawn([&] { trace.push_back(outcome([&] { File::open(fifo.path); })); });
+    yield();
+    wait_until_running(1);
+    Loop::current().stop();
+  });
+  fifo.open_other_ends();
+
+  CHECK(trace == Trace{"cancelled"});
+}
+
+TEST_CASE("a process ends while an open that was given up hangs") {
+  const TempDir dir;
+  const Fifo fifo(dir);
+
+  const auto child = test::run_in_child([&] {
+    run([&] {
+      auto task = spawn([&] { File::open(fifo.path); });
+      yield();
+      wait_until_running(1);
+      task.cancel();
+      CHECK_THROWS_AS(task.join(), std::system_error);
+    });
+  });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
 }
 
 TEST_CASE("a cancelled read that runs is waited for, and its bytes are returned") {

@@ -169,6 +169,56 @@ TEST_CASE("a cancelled offload does not begin a function that waits for a thread
   CHECK_FALSE(was_called);
 }
 
+TEST_CASE("an offload that may be abandoned returns what the function returns or throws") {
+  test::run([] {
+    const OffloadOptions options = {.abandon_on_cancel = true};
+    CHECK(*offload([] { return std::make_unique<int>(7); }, options) == 7);
+    CHECK(offload(
+              Pool::fs(), [] { return 8; }, options) == 8);
+    CHECK(offload([] { return 9; }, OffloadOptions()) == 9);
+    CHECK_THROWS_WITH_AS(offload([] { throw std::range_error("no such row"); }, options),
+                         "no such row", std::range_error);
+  });
+}
+
+TEST_CASE("an abandoned function ends unheard, in its context, and is destroyed") {
+  const AsyncLocal<std::string> who;
+  const auto shared = std::make_shared<std::promise<void>>();
+  std::promise<void> has_begun;
+  std::promise<std::string> seen;
+  Pool pool({.name = "one", .threads_max = 1});
+  Trace trace;
+
+  test::run([&] {
+    auto task = who.run("request 1", [&] {
+      return spawn([&] {
+        trace.push_back(test::outcome([&] {
+          offload(pool,
+                  [&, shared] {
+                    has_begun.set_value();
+                    shared->get_future().wait();
+                    seen.set_value(*who.get());
+                    return std::make_unique<int>(7);
+                  },
+                  {.abandon_on_cancel = true});
+        }));
+      });
+    });
+    yield();
+    has_begun.get_future().wait();
+    task.cancel();
+    task.join();
+    CHECK(pool.statistics().abandoned == 1);
+    CHECK(offload(pool, [] { return 1; }) == 1);
+  });
+  trace.push_back("the run has ended");
+  shared->set_value();
+  trace.push_back(seen.get_future().get());
+  while (pool.statistics().abandoned > 0 || shared.use_count() > 1) std::this_thread::yield();
+
+  CHECK(trace == Trace{"cancelled", "the run has ended", "request 1"});
+}
+
 TEST_CASE("a cancelled offload waits for a function that runs and returns its result") {
   Trace trace;
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <pthread.h>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -19,6 +20,7 @@
 #include <weft/runtime/task.h>
 #include <weft/tests/support/busy.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -154,6 +156,86 @@ TEST_CASE("destroying a pool cancels what waits and lets what runs end") {
   });
 
   CHECK(trace == Trace{"cancelled", "ran"});
+}
+
+TEST_CASE("threads whose function was abandoned are replaced, up to abandoned_max") {
+  const auto end = std::make_shared<std::promise<void>>();
+  const std::shared_future<void> may_end = end->get_future().share();
+  Pool pool({.name = "bounded", .threads_max = 1, .abandoned_max = 1});
+  std::atomic<int> begun = 0;
+  Trace trace;
+
+  test::run([&] {
+    for (int i = 1; i <= 2; ++i) {
+      auto task = spawn([&] {
+        offload(pool,
+                [&begun, may_end] {
+                  ++begun;
+                  may_end.wait();
+                },
+                {.abandon_on_cancel = true});
+      });
+      while (begun < i) yield();
+      task.cancel();
+      CHECK_THROWS_AS(task.join(), std::system_error);
+    }
+    CHECK(pool.statistics().abandoned == 2);
+    CHECK(pool.statistics().threads == 1);
+    auto waiting = spawn([&] { trace.push_back(offload(pool, [] { return "served"; })); });
+    yield();
+    CHECK(pool.statistics().queued == 1);
+    end->set_value();
+    waiting.join();
+  });
+  while (pool.statistics().abandoned > 0) std::this_thread::yield();
+
+  CHECK(trace == Trace{"served"});
+  CHECK(pool.statistics().threads == 1);
+  CHECK(pool.statistics().finished == 3);
+}
+
+TEST_CASE("destroying a pool does not wait for what was abandoned") {
+  const auto end = std::make_shared<std::promise<void>>();
+  const auto has_ended = std::make_shared<std::promise<void>>();
+  std::promise<void> has_begun;
+
+  test::run([&] {
+    auto pool = std::make_unique<Pool>(Pool::Options{.name = "left"});
+    auto task = spawn([&] {
+      offload(*pool,
+              [&has_begun, end, has_ended] {
+                has_begun.set_value();
+                end->get_future().wait();
+                has_ended->set_value();
+              },
+              {.abandon_on_cancel = true});
+    });
+    yield();
+    has_begun.get_future().wait();
+    task.cancel();
+    CHECK_THROWS_AS(task.join(), std::system_error);
+    pool.reset();
+  });
+  end->set_value();
+  has_ended->get_future().wait();
+}
+
+TEST_CASE("a function may destroy the pool it runs in, which does not wait for it") {
+  Trace trace;
+
+  test::run([&] {
+    auto pool = std::make_shared<std::unique_ptr<Pool>>(
+        std::make_unique<Pool>(Pool::Options{.name = "own", .threads_max = 1}));
+    offload(
+        **pool,
+        [pool] {
+          pool->reset();
+          return "ran";
+        },
+        [&](Result<const char*> result) { trace.push_back(result.value()); });
+  });
+
+  CHECK(trace == Trace{"ran"});
 }
 
 TEST_CASE("loops on several threads share a pool") {

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -21,6 +23,7 @@
 #include <weft/runtime/ticks.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/outcome.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -183,6 +186,37 @@ TEST_CASE("an interrupt stops the run in order if the options say so") {
   }
 
   CHECK(trace == Trace{"cancelled", "cancelled"});
+}
+
+TEST_CASE("a second interrupt ends the process, whatever the first one waits for") {
+  int first = 0;
+  int second = 0;
+  SUBCASE("the same") {
+    first = second = SIGTERM;
+  }
+  SUBCASE("another") {
+    first = SIGTERM;
+    second = SIGINT;
+  }
+
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    run(
+        [&] {
+          ::kill(::getpid(), first);
+          test::outcome([] { sleep_for(1h); });  // the stop
+          ::kill(::getpid(), second);
+          for (;;) ::pause();
+        },
+        {.stop_on_interrupt = true});
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == second);
 }
 
 TEST_CASE("what the destructors of dropped callbacks start at the very end is ended as well") {
