@@ -28,8 +28,7 @@ Tty Tty::open(int fd, const SourceLocation& at) {
 void Tty::set_mode(TtyMode mode) {
   auto& tty = terminal("set_mode");
   if (tty.is_closing()) weft::detail::uv_check(UV_EBADF, tty.describe("set_mode"));
-  constexpr uv_tty_mode_t kModes[] = {UV_TTY_MODE_NORMAL, UV_TTY_MODE_RAW, UV_TTY_MODE_IO};
-  tty.set_mode(kModes[static_cast<int>(mode)]).value();
+  tty.set_mode(mode).value();
 }
 
 WindowSize Tty::window_size() const {

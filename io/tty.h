@@ -6,7 +6,11 @@
 //
 // What a terminal does as every stream is in stream.h. The settings it had are put back
 // when the stream is closed, and when the process ends by exit() or by a signal that
-// nobody handles (SIGKILL excepted): the shell goes on with the same terminal.
+// nobody handles (SIGKILL excepted): the shell goes on with the same terminal. A process
+// in the background puts nothing back: the terminal has another user, who has set it.
+//
+// The master of a pseudoterminal is read to its end: what was written before the last of
+// its terminal's users has closed it, then 0.
 #pragma once
 
 #include <weft/io/stream.h>
@@ -44,8 +48,12 @@ class Tty : public Stream {
   //          block them nor this.
   static Tty open(int fd, const SourceLocation& at = SourceLocation::current());
 
+  // Sets the terminal, whatever another program has made of it meanwhile. kNormal puts
+  // back the settings from before the first other mode; a terminal that this stream left
+  // alone becomes one of lines.
+  //
   // Errors: io_error: the terminal is gone.
-  // Source: uv_tty_set_mode; Node `tty.setRawMode(on)`.
+  // Source: Node `tty.setRawMode(on)`; unlike uv_tty_set_mode, which only remembers.
   void set_mode(TtyMode mode);
 
   // The size; SIGWINCH tells when it changes.

@@ -1,5 +1,6 @@
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -29,10 +30,23 @@ struct Changes {
 // Never destroyed: exit handlers and signals come late.
 constinit Changes changes;
 
+int set_terminal(int fd, int when, const termios& settings) noexcept {
+  while (::tcsetattr(fd, when, &settings) != 0) {
+    if (errno != EINTR) return uv_translate_sys_error(errno);
+  }
+  return 0;
+}
+
+// Whether the terminal is this session's, and another process group has it.
+bool is_in_background(int fd) noexcept {
+  const pid_t foreground = ::tcgetpgrp(fd);
+  return foreground >= 0 && foreground != ::getpgrp() && ::tcgetsid(fd) == ::getsid(0);
+}
+
 void restore_all() noexcept {
   if (changes.process.load() != ::getpid()) return;
   for (TerminalSlot& slot : changes.terminals) {
-    if (slot.state.load() == TerminalSlot::kSet) ::tcsetattr(slot.fd, TCSANOW, &slot.original);
+    if (slot.state.load() == TerminalSlot::kSet) put_back(slot.fd, slot.original);
   }
   for (int fd = 0; fd < 3; ++fd) {
     if (!changes.blocks[static_cast<std::size_t>(fd)].load()) continue;
@@ -79,6 +93,23 @@ int claim_slot(int fd, const termios& original) noexcept {
 
 }  // namespace
 
+// SIGTTOU stops a process that sets a terminal from the background, and the terminal may
+// go to another group behind the look.
+int put_back(int fd, const termios& settings) noexcept {
+  sigset_t stop;
+  sigset_t before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTTOU);
+  ::pthread_sigmask(SIG_BLOCK, &stop, &before);
+  const int code = is_in_background(fd) ? 0 : set_terminal(fd, TCSANOW, settings);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return code;
+}
+
+int change_terminal(int fd, const termios& settings) noexcept {
+  return set_terminal(fd, TCSADRAIN, settings);
+}
+
 TerminalRestore::TerminalRestore(int fd)
     : fd_(must_succeed(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "set_mode")) {
   must_succeed(::tcgetattr(fd_.get(), &original_), "set_mode");
@@ -90,7 +121,7 @@ TerminalRestore::~TerminalRestore() {
   if (slot_ >= 0) {
     changes.terminals[static_cast<std::size_t>(slot_)].state.store(TerminalSlot::kFree);
   }
-  ::tcsetattr(fd_.get(), TCSANOW, &original_);
+  put_back(fd_.get(), original_);
 }
 
 void restore_at_default_signals() noexcept {

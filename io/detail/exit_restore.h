@@ -6,7 +6,8 @@
 //
 // Handlers are installed where the default would end the process, with the first
 // change; a handler the program installs later takes their place. A forked child
-// puts nothing back: it is not the one who changed it.
+// puts nothing back: it is not the one who changed it. Nor does a process in the
+// background: the terminal is somebody else's then, who has set it.
 #pragma once
 
 #include <termios.h>
@@ -14,6 +15,14 @@
 #include <weft/io/detail/descriptor.h>
 
 namespace weft::detail {
+
+// Sets the terminal now; in the background does nothing, and is not stopped. Signal
+// handlers may call it.
+// Returns 0 or an error of libuv's.
+int put_back(int fd, const termios& settings) noexcept;
+// Sets it once what was written is out, and this process is in the foreground.
+// Returns 0 or an error of libuv's.
+int change_terminal(int fd, const termios& settings) noexcept;
 
 // A terminal whose settings are to be put back. It belongs to one thread.
 class TerminalRestore {
@@ -24,6 +33,8 @@ class TerminalRestore {
   TerminalRestore& operator=(const TerminalRestore&) = delete;
   // Puts the settings back now.
   ~TerminalRestore();
+
+  const termios& original() const noexcept { return original_; }
 
  private:
   int slot_;  // -1: too many terminals at once, put back by the destructor only

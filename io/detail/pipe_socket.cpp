@@ -118,11 +118,12 @@ Result<void> PipeSocket::open(Descriptor& fd, std::string name) {
 
 // A read ends behind the bytes that a handle came with. Where the other end is closed,
 // libuv takes that short read for the last one.
-bool PipeSocket::has_more() noexcept {
+int PipeSocket::true_end(int code) noexcept {
   uv_os_fd_t fd = -1;
   char byte;
-  return passes_handles() && uv_fileno(raw(), &fd) == 0 &&
-         ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  const bool has_more = code == UV_EOF && passes_handles() && uv_fileno(raw(), &fd) == 0 &&
+                        ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return has_more ? 0 : code;
 }
 
 // The duplicate is what libuv sends, late perhaps: what is sent may be closed at once.

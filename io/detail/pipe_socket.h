@@ -37,7 +37,7 @@ class PipeSocket final : public Stream {
 
  protected:
   std::string peer_name() override { return name_; }
-  bool has_more() noexcept override;
+  int true_end(int code) noexcept override;
 
  private:
   ~PipeSocket() override = default;

@@ -154,7 +154,9 @@ void Stream::arrived(ssize_t count, const uv_buf_t& buffer) noexcept {
 
 [[gnu::noinline]] void Stream::ended(int code) {
   stop_reading();
-  if (code == UV_EOF && has_more() && start_reading() == 0) return;
+  const int end = true_end(code);
+  if (end == 0 && start_reading() == 0) return;
+  if (end != 0) code = end;
   end_code_ = code;
   if (read_) {
     if (code == UV_EOF) {

@@ -93,8 +93,8 @@ class Stream : public Handle {
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(stream_); }
   virtual int begin_reading() noexcept { return uv_read_start(stream_, &on_alloc, &on_read); }
   virtual void end_reading() noexcept { uv_read_stop(stream_); }
-  // Whether the end that libuv tells is not the end.
-  virtual bool has_more() noexcept { return false; }
+  // What UV_EOF or an error that libuv tells of reading is; 0: there is more.
+  virtual int true_end(int code) noexcept { return code; }
   // Writes all, and returns 0 or an error.
   virtual int write_synchronously(std::span<uv_buf_t>) noexcept { return UV_ENOTSUP; }
 

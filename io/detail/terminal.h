@@ -6,6 +6,7 @@
 
 #include <weft/io/detail/exit_restore.h>
 #include <weft/io/detail/stream.h>
+#include <weft/io/tty.h>
 
 namespace weft::detail {
 
@@ -14,20 +15,23 @@ class Terminal final : public Stream {
   // `copy` is a duplicate of a terminal's descriptor; `name` is for messages.
   Terminal(EventLoop& loop, Descriptor copy, std::string name);
 
-  Result<void> set_mode(uv_tty_mode_t mode);
+  Result<void> set_mode(io::TtyMode mode);
   uv_tty_t* tty() noexcept { return &handle_; }
   // What is typed can still be read.
   void end_without_shutdown() noexcept override {}
 
  protected:
   std::string peer_name() override { return name_; }
+  int true_end(int code) noexcept override;
   void begin_close() noexcept override { restore_.reset(); }
 
  private:
   ~Terminal() override = default;
 
+  Result<void> set_normal();
+
   std::string name_;
-  std::optional<TerminalRestore> restore_;  // while the mode is not the normal one
+  std::optional<TerminalRestore> restore_;  // while the settings are not those it had
   uv_tty_t handle_;
 };
 

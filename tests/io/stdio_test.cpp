@@ -146,6 +146,20 @@ std::string read_with_handler(io::Stream& in) {
   return got;
 }
 
+TEST_CASE("standard input that is a pseudoterminal's master is read to its end") {
+  test::Pty pty;
+  const std::string much(pty.fill(), 'x');
+  pty.hang_up();
+
+  const auto child = run_with(STDIN_FILENO, pty.master(), [&] {
+    auto in = io::standard_input();
+    REQUIRE(read_to_end(in) == much);
+  });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
+}
+
 TEST_CASE("standard input from a file is read to its end") {
   const test::TempDir dir;
   std::string text;

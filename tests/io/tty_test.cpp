@@ -1,10 +1,15 @@
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <fcntl.h>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <system_error>
+#include <termios.h>
 #include <unistd.h>
 #include <utility>
 
@@ -142,6 +147,145 @@ TEST_CASE("the settings are put back when the process ends") {
 
   CHECK(child.signal == signal);
   CHECK(pty.is_normal());
+}
+
+// The shell's part in another session: starts the job, and tells what becomes of it.
+void run_as_shell(const Pty& pty, const std::function<void()>& job) {
+  ::setsid();
+  ::signal(SIGTTOU, SIG_IGN);
+  if (::ioctl(pty.terminal(), TIOCSCTTY, 0) != 0) ::_exit(2);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    ::tcsetpgrp(pty.terminal(), ::getpid());
+    job();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, WUNTRACED);
+  if (!WIFSTOPPED(status)) return;
+  ::kill(child, SIGKILL);
+  ::_exit(WSTOPSIG(status));
+}
+
+TEST_CASE("a process in the background puts nothing back, and is not stopped") {
+  const Pty pty;
+  std::function<void(Tty&)> end;
+  SUBCASE("by exit") {
+    end = [](Tty&) { std::exit(0); };  // NOLINT(concurrency-mt-unsafe)
+  }
+  SUBCASE("by a signal") {
+    end = [](Tty&) { ::raise(SIGTERM); };
+  }
+  SUBCASE("by a close") {
+    end = [](Tty& terminal) { terminal.close(); };
+  }
+  SUBCASE("by the normal mode") {
+    end = [](Tty& terminal) { terminal.set_mode(TtyMode::kNormal); };
+  }
+
+  const auto child = test::run_in_child([&] {
+    restore_defaults();
+    test::exit_without_leak_check();
+    run_as_shell(pty, [&] {
+      test::run([&] {
+        auto terminal = Tty::open(pty.terminal());
+        terminal.set_mode(TtyMode::kRaw);
+        ::tcsetpgrp(pty.terminal(), ::getppid());
+        ::signal(SIGTTOU, SIG_DFL);
+        end(terminal);
+      });
+    });
+  });
+
+  CHECK(child.status == 0);
+  CHECK_FALSE(pty.is_normal());
+}
+
+// As another program leaves the terminal.
+void leave_terminal(const Pty& pty, bool raw) {
+  termios settings{};
+  REQUIRE(::tcgetattr(pty.terminal(), &settings) == 0);
+  if (raw) {
+    ::cfmakeraw(&settings);
+  } else {
+    settings.c_lflag |= ICANON | ECHO | ISIG;
+  }
+  REQUIRE(::tcsetattr(pty.terminal(), TCSANOW, &settings) == 0);
+}
+
+TEST_CASE("a mode that is asked for again is set again, whatever others have set meanwhile") {
+  const Pty pty;
+  TtyMode mode = TtyMode::kNormal;
+  SUBCASE("raw") {
+    mode = TtyMode::kRaw;
+  }
+  SUBCASE("every byte as it is") {
+    mode = TtyMode::kIo;
+  }
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    terminal.set_mode(mode);
+    leave_terminal(pty, false);
+    terminal.set_mode(mode);
+    CHECK_FALSE(pty.is_normal());
+    terminal.close();
+    CHECK(pty.is_normal());
+  });
+}
+
+TEST_CASE("the normal mode is set where others have left a raw one") {
+  const Pty pty;
+  bool was_raw = false;
+  SUBCASE("alone") {}
+  SUBCASE("behind our own") {
+    was_raw = true;
+  }
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    if (was_raw) terminal.set_mode(TtyMode::kRaw);
+    terminal.set_mode(TtyMode::kNormal);
+    leave_terminal(pty, true);
+    terminal.set_mode(TtyMode::kNormal);
+    CHECK(pty.is_normal());
+    terminal.close();
+    CHECK(pty.is_normal());
+  });
+}
+
+TEST_CASE("all that was written to a terminal is read from its master, then the end") {
+  Pty pty;
+  const std::string much(pty.fill(), 'x');
+  pty.hang_up();
+
+  test::run([&] {
+    auto master = Tty::open(pty.master());
+    SUBCASE("by reads") {
+      CHECK(test::read_to_end(master) == much);
+    }
+    SUBCASE("by a handler") {
+      std::string got;
+      master.on_data([&](std::span<const std::byte> bytes) {
+        got.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      });
+      master.on_error([](const Error& error) { FAIL(error.message()); });
+      master.on_end([&] { master.close(); });
+      master.wait_closed();
+      CHECK(got == much);
+    }
+  });
+}
+
+TEST_CASE("an end that is typed is one, also if more is typed behind it") {
+  const Pty pty;
+
+  test::run([&] {
+    auto terminal = Tty::open(pty.terminal());
+    pty.type("one\n\x04two\n");
+    CHECK(test::read_to_end(terminal) == "one\n");
+  });
 }
 
 TEST_CASE("a signal that is handled is left to its handler") {

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <fcntl.h>
 #include <string>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -33,11 +35,28 @@ class Pty {
   Pty& operator=(const Pty&) = delete;
   ~Pty() {
     ::close(master_);
-    ::close(terminal_);
+    if (terminal_ >= 0) ::close(terminal_);
   }
 
   // The terminal's descriptor, as a program would have it as 0, 1 and 2.
   int terminal() const noexcept { return terminal_; }
+
+  // The far side, as a program that plays it would have it.
+  int master() const noexcept { return master_; }
+
+  // Writes to the terminal as much as there is room for, several reads of its master.
+  std::size_t fill() const {
+    const std::string part(1000, 'x');
+    std::size_t bytes = 0;
+    REQUIRE(::fcntl(terminal_, F_SETFL, O_NONBLOCK) == 0);
+    for (ssize_t count; (count = ::write(terminal_, part.data(), part.size())) > 0;) {
+      bytes += static_cast<std::size_t>(count);
+    }
+    REQUIRE(bytes > 8192);
+    return bytes;
+  }
+  // Whoever has the terminal is gone.
+  void hang_up() { ::close(std::exchange(terminal_, -1)); }
 
   // What the user types and sees.
   void type(const std::string& text) const {
