@@ -1,11 +1,32 @@
 #include <algorithm>
+#include <cstring>
+#include <functional>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include <weft/io/detail/fs_watch.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
+namespace {
+
+// The last name of a path.
+std::string_view own_name(std::string_view path) noexcept {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string_view::npos || path.size() == 1 ? path : path.substr(slash + 1);
+}
+
+// Where the system gives no name, libuv takes the last one of the path it holds, which is
+// that of the first watch of the same thing.
+bool is_name_of_watch(const uv_fs_event_t& handle, const char* name) noexcept {
+  const char* const path = handle.path;
+  return path != nullptr && !std::less<>()(name, path) &&
+         std::less_equal<>()(name, path + std::strlen(path));
+}
+
+}  // namespace
 
 FsWatch::FsWatch(EventLoop& loop, std::string path, const io::FsEventOptions& options)
     : Feed(loop, "FSEVENTWRAP", kWatchWords), path_(std::move(path)), options_(options) {
@@ -28,7 +49,9 @@ void FsWatch::on_event(uv_fs_event_t* handle, const char* name, int events, int 
   io::FsChange change = {.renamed = (events & UV_RENAME) != 0,
                          .changed = (events & UV_CHANGE) != 0};
   try {
-    if (name != nullptr) change.name = name;
+    if (name != nullptr) {
+      change.name = is_name_of_watch(*handle, name) ? own_name(self.path_) : name;
+    }
   } catch (const std::bad_alloc&) {
     change = {.overflowed = true};
   }

@@ -11,6 +11,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/io/fs.h>
 #include <weft/io/fs_event.h>
 #include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/task.h>
@@ -124,6 +125,31 @@ TEST_CASE("a watch of one file tells its own name") {
   });
 
   CHECK(trace == Trace{"log changed"});
+}
+
+TEST_CASE("each watch tells the name it was made with, of a file or directory with two names") {
+  const TempDir dir;
+  dir.write("2024.log", "");
+  Trace trace;
+
+  test::run([&] {
+    io::symlink("2024.log", dir.path("current.log"));
+    io::mkdir(dir.path("releases"));
+    io::symlink("releases", dir.path("live"));
+    auto log = FsEvent::watch(dir.path("2024.log"));
+    auto link = FsEvent::watch(dir.path("current.log"));
+    auto releases = FsEvent::watch(dir.path("releases"));
+    auto live = FsEvent::watch(dir.path("live/"));
+    dir.append("2024.log", "line");
+    trace = {next(log), next(link)};
+    io::chmod(dir.path("releases"), 0700);
+    for (FsEvent* const watch : {&releases, &live}) trace.push_back(watch->next().name);
+    dir.write("releases/one", "");
+    for (FsEvent* const watch : {&releases, &live}) trace.push_back(watch->next().name);
+  });
+
+  CHECK(trace ==
+        Trace{"2024.log changed", "current.log changed", "releases", "live", "one", "one"});
 }
 
 TEST_CASE("what cannot be watched is an error that names the path") {
