@@ -114,7 +114,8 @@ void mkdir(std::string path, MkdirOptions options, Callback<void> done);
 // Errors: directory_not_empty.
 void rmdir(std::string path);
 void rmdir(std::string path, Callback<void> done);
-// Removes a file, or a directory with all that is in it; symlinks are not followed.
+// Removes a file, or a directory with all that is in it, however deep, with a few
+// descriptors; symlinks are not followed.
 // Returns how much: 0 when nothing was there, which is no error.
 std::size_t remove_all(std::string path);
 void remove_all(std::string path, Callback<std::size_t> done);

@@ -1,14 +1,13 @@
 // Directories as a whole: several calls of libuv's each, in one work.
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <weft/io/detail/file_block.h>
 #include <weft/io/detail/file_stat.h>
 #include <weft/io/detail/fs_request.h>
+#include <weft/io/detail/remove_tree.h>
 #include <weft/io/fs.h>
 
 namespace weft::io {
@@ -58,14 +57,10 @@ auto making(std::string path, MkdirOptions options) {
   });
 }
 
-// The standard library's does not follow a directory that is replaced by a symlink meanwhile.
 auto removing_all(std::string path) {
-  return on_path<std::size_t>(
-      "remove_all", std::move(path), [](FsThread&, const FsPath& at) -> std::int64_t {
-        std::error_code error;
-        const auto count = std::filesystem::remove_all(at.path, error);
-        return error ? uv_translate_sys_error(error.value()) : static_cast<std::int64_t>(count);
-      });
+  return on_path<std::size_t>("remove_all", std::move(path), [](FsThread&, const FsPath& at) {
+    return weft::detail::remove_tree(at.path);
+  });
 }
 
 auto listing(std::string path) {

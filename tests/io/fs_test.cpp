@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <fcntl.h>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/fs.h>
+#include <weft/tests/support/descriptors.h>
 #include <weft/tests/support/failure.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/temp_dir.h>
@@ -156,6 +158,59 @@ TEST_CASE("a directory is removed when it is empty, or with all that is in it") 
     CHECK(io::remove_all(dir.path("outside")) == 1);
     io::mkdir(dir.path("a"));
     io::rmdir(dir.path("a"));
+  });
+}
+
+// Directories in one another, each with a file and a symlink to `outside`.
+void make_deep(const std::string& top, const std::string& outside, int levels) {
+  int above = ::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (int i = 0; i < levels; ++i) {
+    REQUIRE(::mkdirat(above, "below", 0700) == 0);
+    const int below = ::openat(above, "below", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ::close(std::exchange(above, below));
+    REQUIRE(::mknodat(above, "file", S_IFREG | 0600, 0) == 0);
+    REQUIRE(::symlinkat(outside.c_str(), above, "link") == 0);
+  }
+  ::close(above);
+}
+
+TEST_CASE("a tree deeper than there are descriptors, or a path is long, is removed") {
+  const TempDir dir;
+  constexpr int kLevels = 1000;  // of six characters each: beyond PATH_MAX
+
+  test::run([&] {
+    dir.write("outside", "stays");
+    io::mkdir(dir.path("top"));
+    make_deep(dir.path("top"), dir.path("outside"), kLevels);
+  });
+  const auto child = test::run_in_child([&] {
+    test::run([&] {
+      test::leave_free(8);
+      REQUIRE(io::remove_all(dir.path("top")) == 3 * kLevels + 1);
+      REQUIRE(io::remove_all(dir.path("top")) == 0);
+    });
+  });
+
+  CHECK(child.status == 0);
+  CHECK(child.errors == "");
+  test::run([&] { CHECK(io::read_file(dir.path("outside")) == "stays"); });
+}
+
+TEST_CASE("remove_all follows no symlink, also where a slash is behind its name") {
+  const TempDir dir;
+
+  test::run([&] {
+    io::mkdir(dir.path("kept/below"), {.parents = true});
+    dir.write("file", "");
+    io::symlink("kept", dir.path("link"));
+    CHECK(failure_of([&] { io::remove_all(dir.path("link/")); }) ==
+          "remove_all " + dir.path("link/") + ": not a directory (ENOTDIR)");
+    CHECK(failure_of([&] { io::remove_all(dir.path("file/")); }) ==
+          "remove_all " + dir.path("file/") + ": not a directory (ENOTDIR)");
+    CHECK(io::remove_all(dir.path("link")) == 1);
+    CHECK(io::remove_all(dir.path("file/none")) == 0);
+    CHECK(io::read_directory(dir.path("kept")).size() == 1);
+    CHECK(io::remove_all(dir.path("kept//")) == 2);
   });
 }
 
