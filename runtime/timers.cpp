@@ -127,15 +127,14 @@ AsyncId Immediate::async_id() const noexcept {
 void sleep_for(std::chrono::nanoseconds duration) {
   EventLoop& loop = EventLoop::current("sleep_for");
   loop.timers().update_now();
-  sleep_until_ms(loop, loop.now_ms() + delay_ms(duration), "sleep_for");
+  sleep_until_ms(loop, loop.timers().ms_after(delay_ms(duration)), "sleep_for");
 }
 
 void sleep_until(std::chrono::steady_clock::time_point deadline) {
   EventLoop& loop = EventLoop::current("sleep_until");
   loop.timers().update_now();
-  const auto from = now();
-  const auto left = deadline > from ? deadline - from : std::chrono::nanoseconds(0);
-  sleep_until_ms(loop, loop.now_ms() + delay_ms(left), "sleep_until");
+  const std::uint64_t at_least = loop.now_ms() + 1;
+  sleep_until_ms(loop, std::max(loop.timers().ms_of(deadline), at_least), "sleep_until");
 }
 
 std::chrono::steady_clock::time_point now() {

@@ -5,8 +5,9 @@
 //   slow.clear();
 //
 // Node's surface. Times are whole milliseconds, rounded up, at least one, counted
-// from the call that sets the timer. Timers of one deadline fire in the order they
-// were set. Callbacks see the context of the call that set the timer.
+// from the call that sets the timer, and none ends early: measured on
+// std::chrono::steady_clock what was asked for has passed. Timers of one deadline fire
+// in the order they were set. Callbacks see the context of the call that set the timer.
 // Source: Node `timers`.
 #pragma once
 
@@ -120,7 +121,8 @@ inline void clear(Immediate& immediate) noexcept {
 void sleep_for(std::chrono::nanoseconds duration);
 void sleep_until(std::chrono::steady_clock::time_point deadline);
 
-// The time of the current turn, or of the last timer set in it. Costs no system call.
+// The time of the current turn, or of the last timer set in it, in whole milliseconds
+// since the loop began: behind steady_clock, never ahead. Costs no system call.
 //
 // Context: loop thread
 std::chrono::steady_clock::time_point now();

@@ -288,9 +288,7 @@ bool is_running_cancelled() noexcept {
 
 ScopeClock::time_point scope_now() noexcept {
   EventLoop* const loop = EventLoop::current_or_null();
-  if (loop == nullptr) return ScopeClock::now();
-  loop->timers().update_now();
-  return loop->timers().now();
+  return loop == nullptr ? ScopeClock::now() : loop->timers().exact_now();
 }
 
 ScopeClock::time_point deadline_after(std::chrono::nanoseconds timeout) noexcept {

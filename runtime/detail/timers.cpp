@@ -9,6 +9,12 @@ namespace weft::detail {
 
 using Kind = TimerWheel::Node::Kind;
 
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+}  // namespace
+
 void retain(Timer& timer) noexcept {
   ++timer.references;
 }
@@ -20,11 +26,25 @@ void release(Timer& timer) noexcept {
 void Timers::open() {
   uv_must(uv_timer_init(loop_.uv(), &uv_timer_));
   began_ms_ = uv_now(loop_.uv());
-  began_ = std::chrono::steady_clock::now();
+  // steady_clock is read first: an interruption in between leaves now() behind, not ahead.
+  const auto now = std::chrono::steady_clock::now();
+  const std::uint64_t since_ns = uv_hrtime() - began_ms_ * kNsPerMs;
+  began_ = now - std::chrono::nanoseconds(since_ns);
 }
 
 std::uint64_t Timers::now_ms() const noexcept {
   return is_virtual_ ? virtual_now_ms_ : uv_now(loop_.uv()) - began_ms_;
+}
+
+std::uint64_t Timers::ms_after(std::uint64_t delay_ms) const noexcept {
+  if (is_virtual_) return virtual_now_ms_ + delay_ms;
+  return (uv_hrtime() + (kNsPerMs - 1)) / kNsPerMs - began_ms_ + delay_ms;
+}
+
+std::uint64_t Timers::ms_of(std::chrono::steady_clock::time_point time) const noexcept {
+  if (time <= began_) return 0;
+  const auto after = std::chrono::ceil<std::chrono::milliseconds>(time - began_);
+  return static_cast<std::uint64_t>(after.count());
 }
 
 void Timers::update_now() noexcept {
@@ -55,7 +75,7 @@ void Timers::start_uv(std::uint64_t event_ms) noexcept {
   const std::uint64_t now = now_ms();
   uv_timer_start(
       &uv_timer_, [](uv_timer_t* h) { static_cast<EventLoop*>(h->data)->timers().run_due(); },
-      event_ms > now ? event_ms - now : 0, 0);
+      event_ms > now ? event_ms - now : 1, 0);
 }
 
 void Timers::start_at(Timer& timer, std::uint64_t deadline_ms) noexcept {
@@ -123,7 +143,7 @@ void Timers::set_referenced(Timer& timer, bool referenced) noexcept {
 }
 
 void Timers::run_due() noexcept {
-  armed_for_ms_ = TimerWheel::kNever;
+  armed_for_ms_ = 0;
   const std::uint64_t now = now_ms();
   while (TimerWheel::Node* const due = wheel_.pop_due(now)) {
     if (due->kind() != Kind::kTimer) {
@@ -135,15 +155,15 @@ void Timers::run_due() noexcept {
     if (timer.is_referenced) count_reference(false);
     fire(timer);
   }
+  armed_for_ms_ = TimerWheel::kNever;
   arm_uv(wheel_.next_event_ms());
 }
 
 bool Timers::arm_deadline(TimerWheel::Node& node,
                           std::chrono::steady_clock::time_point deadline) noexcept {
-  if (deadline <= began_) return false;
-  const auto after = std::chrono::ceil<std::chrono::milliseconds>(deadline - began_).count();
-  if (after <= static_cast<std::int64_t>(now_ms())) return false;
-  wheel_.arm(node, static_cast<std::uint64_t>(after));
+  const std::uint64_t deadline_ms = ms_of(deadline);
+  if (deadline_ms <= now_ms()) return false;
+  wheel_.arm(node, deadline_ms);
   count_reference(true);
   arm_uv(node.deadline_ms());
   return true;
@@ -183,10 +203,10 @@ void Timers::pass(TimerWheel::Node& node) noexcept {
   alarm.ring(alarm);
 }
 
-// Its callback has returned or thrown.
-void Timers::fired(Timer& timer) noexcept {
+// Its callback has returned or thrown; an interval is due again at `next_ms`.
+void Timers::fired(Timer& timer, std::uint64_t next_ms) noexcept {
   timer.is_firing = false;
-  if (timer.is_repeating && !timer.is_armed()) start(timer);
+  if (timer.is_repeating && !timer.is_armed()) start_at(timer, next_ms);
   if (timer.is_armed()) return;
   ResourceAccess::end(timer.resource);
   if (!timer.is_on_heap) return;
@@ -205,8 +225,9 @@ void Timers::fire(Timer& timer) noexcept {
     struct Settle {
       Timers& timers;
       Timer& timer;
-      ~Settle() { timers.fired(timer); }
-    } const settle{*this, timer};
+      const std::uint64_t next_ms;
+      ~Settle() { timers.fired(timer, next_ms); }
+    } const settle{*this, timer, timer.is_repeating ? ms_after(timer.delay_ms) : 0};
     timer.callback();
   });
   // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): fired() gave up the wheel's reference only

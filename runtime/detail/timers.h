@@ -3,7 +3,14 @@
 // The libuv timer is armed for the wheel's next event, and only ever moved
 // earlier: a cancelled timer leaves it to fire once for nothing. It is referenced
 // while some timer of ours is. With a virtual clock it stays unarmed, and the
-// loop moves the time itself.
+// loop moves the time itself. Invariants:
+//
+// 1. Milliseconds are counted on std::chrono::steady_clock from began_. The time of a
+//    turn is cut off to whole ones, a deadline is rounded up from the clock itself: so
+//    nothing is due before its time, and now() is never ahead.
+// 2. While run_due() runs nothing arms the libuv timer; at its end that is armed once,
+//    for a millisecond from now at least. libuv goes on with its timers for as long as
+//    one is due: timers that are due again would keep the loop from I/O for ever.
 #pragma once
 
 #include <chrono>
@@ -62,7 +69,7 @@ class Timers {
   void open();
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&uv_timer_); }
 
-  void start(Timer& timer) noexcept { start_at(timer, now_ms() + timer.delay_ms); }
+  void start(Timer& timer) noexcept { start_at(timer, ms_after(timer.delay_ms)); }
   void start_at(Timer& timer, std::uint64_t deadline_ms) noexcept;
   // Takes it out, ends the resource's life and drops the callback, for good.
   void clear(Timer& timer) noexcept;
@@ -99,11 +106,19 @@ class Timers {
     });
   }
 
-  std::uint64_t now_ms() const noexcept;  // since the beginning
+  std::uint64_t now_ms() const noexcept;  // of this turn, since the beginning
+  // The first whole millisecond that is no earlier than `delay_ms` from this very moment.
+  std::uint64_t ms_after(std::uint64_t delay_ms) const noexcept;
+  // The first whole millisecond that is no earlier than `time`; 0 before the beginning.
+  std::uint64_t ms_of(std::chrono::steady_clock::time_point time) const noexcept;
   // As Node, which asks for the time whenever a timer is set: a turn may have taken long.
   void update_now() noexcept;
   std::chrono::steady_clock::time_point now() const noexcept {
     return began_ + std::chrono::milliseconds(now_ms());
+  }
+  // This very moment; now() where time is virtual.
+  std::chrono::steady_clock::time_point exact_now() const noexcept {
+    return is_virtual_ ? now() : std::chrono::steady_clock::now();
   }
   void use_virtual_time() noexcept { is_virtual_ = true; }
   // Virtual time only.
@@ -112,7 +127,7 @@ class Timers {
  private:
   void pass(TimerWheel::Node& node) noexcept;
   void fire(Timer& timer) noexcept;
-  void fired(Timer& timer) noexcept;
+  void fired(Timer& timer, std::uint64_t next_ms) noexcept;
   void count_reference(bool added) noexcept;
   void arm_uv(std::uint64_t event_ms) noexcept;
   void start_uv(std::uint64_t event_ms) noexcept;
@@ -121,9 +136,9 @@ class Timers {
   EventLoop& loop_;
   TimerWheel wheel_;
   uv_timer_t uv_timer_;
-  std::uint64_t began_ms_ = 0;  // uv_now() at the beginning
-  std::chrono::steady_clock::time_point began_;
-  std::uint64_t armed_for_ms_ = TimerWheel::kNever;
+  std::uint64_t began_ms_ = 0;                       // uv_now() at the beginning
+  std::chrono::steady_clock::time_point began_;      // what steady_clock said at began_ms_
+  std::uint64_t armed_for_ms_ = TimerWheel::kNever;  // 0 while run_due() runs
   std::uint64_t virtual_now_ms_ = 0;
   std::size_t referenced_ = 0;
   bool is_virtual_ = false;

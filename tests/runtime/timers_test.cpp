@@ -7,6 +7,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/task.h>
@@ -493,6 +494,81 @@ TEST_CASE("a delay counts from the call, however long the code before it compute
       {.clock = detail::Clock::kReal});
 
   CHECK(trace == Trace{"5 ms, before the work", "1 ms, after it"});
+}
+
+using Real = std::chrono::steady_clock;
+
+void compute(std::chrono::nanoseconds time) {
+  for (const auto end = Real::now() + time; Real::now() < end;) continue;
+}
+
+// Goes on computing until most of a millisecond of the system's clock has passed.
+Real::time_point late_in_a_millisecond() {
+  for (;;) {
+    const auto now = Real::now();
+    const auto part = now.time_since_epoch() % 1ms;
+    if (part > 700us && part < 900us) return now;
+  }
+}
+
+TEST_CASE("no sleep, timer or deadline ends early by steady_clock, of which now() is never ahead") {
+  bool is_early = false;
+  bool is_ahead = false;
+
+  test::run(
+      [&] {
+        const auto check = [&](Real::time_point due) {
+          is_early = is_early || Real::now() < due;
+          is_ahead = is_ahead || now() > Real::now();
+        };
+        for (int i = 0; i < 3; ++i) {
+          const auto began = late_in_a_millisecond();
+          set_timeout(1ms, [&check, began] { check(began + 1ms); });
+          sleep_for(2ms);
+          check(began + 2ms);
+          const auto due = late_in_a_millisecond() + 1ms;
+          sleep_until(due);
+          check(due);
+          const auto scoped = late_in_a_millisecond();
+          move_on_after(1ms, [] { sleep_for(1h); });
+          check(scoped + 1ms);
+        }
+        std::optional<Real::time_point> last;
+        auto interval = set_interval(1ms, [&] {
+          if (last) check(*last + 1ms);
+          last = late_in_a_millisecond();
+        });
+        sleep_for(6ms);
+        interval.clear();
+      },
+      {.clock = detail::Clock::kReal});
+
+  CHECK_FALSE(is_early);
+  CHECK_FALSE(is_ahead);
+}
+
+TEST_CASE("timers that are due again by the time they are set let the rest of the turn run") {
+  constexpr int kMost = 8;
+  int rounds = 0;
+
+  test::run(
+      [&] {
+        bool has_turned = false;
+        const auto overload = [&] {
+          for (; !has_turned && rounds < kMost; ++rounds) {
+            compute(3ms);
+            sleep_for(1ms);
+          }
+        };
+        auto first = spawn(overload);
+        auto second = spawn(overload);
+        set_timeout(1ms, [&] { set_immediate([&] { has_turned = true; }); });
+        first.join();
+        second.join();
+      },
+      {.clock = detail::Clock::kReal});
+
+  CHECK(rounds < kMost);
 }
 
 TEST_SUITE_END();
