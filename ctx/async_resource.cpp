@@ -19,12 +19,14 @@ void AsyncResource::forget_in_scopes() noexcept {
 }
 
 AsyncResource& AsyncResource::emit_destroy() {
+  detail::check_at_home(async_id_, "AsyncResource::emit_destroy");
   destroyed_ = true;
   detail::queue_destroy(async_id_);
   return *this;
 }
 
 AsyncResource& AsyncResource::async_reset(std::optional<AsyncId> trigger) {
+  detail::check_at_home(async_id_, "AsyncResource::async_reset");
   const AsyncId triggered_by = trigger ? *trigger : detail::running_async_id();
   detail::FrameRef frame = detail::capture();  // a fork may throw: before anything ended
   retire();
@@ -33,6 +35,7 @@ AsyncResource& AsyncResource::async_reset(std::optional<AsyncId> trigger) {
 }
 
 void AsyncResource::retire() noexcept {
+  detail::require_at_home(async_id_, "AsyncResource::retire");
   if (detail::thread_state.execution != nullptr) forget_in_scopes();
   const detail::FrameRef left = std::move(frame_);  // dies last: its values may look at us
   detail::ResourceAccess::end(*this);

@@ -13,9 +13,11 @@
 //   void take(Connection& c) { c.resource.async_reset(); }  // runs as the taker's from here
 //
 // A resource is neither copied nor moved: hooks know it by its address. It belongs
-// to one thread. One that dies while another fiber is suspended inside its scope
-// leaves execution_async_resource() dangling there: keep it until the scope ends.
-// Source: Node `AsyncResource`; destroy comes from ownership, not from a collector.
+// to the loop or the thread it was made on, while that lives: elsewhere its calls throw
+// UsageError, and dropping it ends the process (Loop::post gets there). One that dies while another
+// fiber is suspended inside its scope leaves execution_async_resource() dangling there: keep it
+// until the scope ends. Source: Node `AsyncResource`; destroy comes from ownership, not from a
+// collector.
 #pragma once
 
 #include <functional>
@@ -29,6 +31,7 @@
 #include <weft/ctx/detail/capture.h>
 #include <weft/ctx/detail/emit.h>
 #include <weft/ctx/detail/frame.h>
+#include <weft/ctx/detail/home.h>
 #include <weft/ctx/resource_type.h>
 
 namespace weft {
@@ -59,7 +62,10 @@ class AsyncResource {
   AsyncResource& operator=(const AsyncResource&) = delete;
   // Queues destroy, unless that happened or is manual.
   ~AsyncResource() {
-    if (!destroyed_ && !manual_destroy_) detail::queue_destroy(async_id_);
+    if (!destroyed_) {
+      detail::require_at_home(async_id_, "~AsyncResource");
+      if (!manual_destroy_) detail::queue_destroy(async_id_);
+    }
     const detail::Execution* const execution = detail::thread_state.execution;
     if (execution == nullptr) return;
     if (execution->resource == this || execution->scope != nullptr) forget_in_scopes();
@@ -70,6 +76,7 @@ class AsyncResource {
   // Errors: what `fn` throws passes through, behind `after`.
   template <typename F, typename... Args>
   decltype(auto) run_in_async_scope(F&& fn, Args&&... args) {
+    detail::check_at_home(async_id_, "AsyncResource::run_in_async_scope");
     const detail::CallScope scope(*this, frame_);
     return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...);
   }

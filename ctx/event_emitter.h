@@ -19,7 +19,8 @@
 // on() returns a ListenerId, a plain value, since C++ cannot compare lambdas as Node
 // compares functions. It is no RAII guard: most listeners live as long as their
 // emitter, and on() called as a statement must not remove what it added.
-// An emitter belongs to one thread and is neither copied nor moved.
+// An emitter is neither copied nor moved. It belongs to the loop or the thread it was made
+// on, while that lives: elsewhere its calls throw UsageError (Loop::post gets there).
 // Source: Node `EventEmitter`, without its newListener events and its listener limit.
 #pragma once
 
@@ -31,6 +32,7 @@
 #include <utility>
 
 #include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/home.h>
 #include <weft/ctx/detail/listener_list.h>
 #include <weft/ctx/error.h>
 #include <weft/ctx/unique_function.h>
@@ -120,6 +122,7 @@ class EventEmitter {
   // Removes a listener; returns whether it was there. An emit that is under way
   // still calls it: what it refers to must live until that has returned.
   bool off(ListenerId id) {
+    detail::check_at_home(home_, "EventEmitter::off");
     const auto key = static_cast<detail::ListenerKey>(id);
     return (list<Events>().remove(key) || ...);
   }
@@ -127,9 +130,13 @@ class EventEmitter {
   // Removes every listener of E, or of every event.
   template <typename E>
   void remove_all() {
+    detail::check_at_home(home_, "EventEmitter::remove_all");
     list<E>().clear();
   }
-  void remove_all() { (list<Events>().clear(), ...); }
+  void remove_all() {
+    detail::check_at_home(home_, "EventEmitter::remove_all");
+    (list<Events>().clear(), ...);
+  }
 
   // Calls the listeners of E with `args`; returns whether there was one.
   //
@@ -138,6 +145,7 @@ class EventEmitter {
   // Errors: what a listener throws leaves emit; the listeners behind it are not called.
   template <typename E, typename... Args>
   bool emit(Args&&... args) {
+    detail::check_at_home(home_, "EventEmitter::emit");
     if constexpr (std::derived_from<E, ErrorEvent>) {
       if (listener_count<E>() == 0) detail::raise_unheard(std::forward<Args>(args)...);
     }
@@ -168,11 +176,13 @@ class EventEmitter {
 
   template <typename E>
   ListenerId add(typename E::Listener listener, Place<E> place, Calls<E> calls) {
+    detail::check_at_home(home_, "EventEmitter::on");
     const detail::ListenerKey key = detail::next_listener_key();
     list<E>().add(key, std::move(listener), place, calls);
     return ListenerId{key};
   }
 
+  const AsyncId home_ = detail::home_of_now();
   std::tuple<Slot<Events>...> lists_;
 };
 

@@ -4,8 +4,9 @@
 //   const auto here = Snapshot::capture();          // later: here(fn, args...)
 //
 // weft's own operations do this themselves; these are for callbacks given to
-// somebody else's queue or library, which calls them on the same thread. For another
-// thread there is Loop::post.
+// somebody else's queue or library, which calls them on the same thread. On another
+// one they throw UsageError, and drop the last copy only to end the process: there is
+// Loop::post.
 // Source: Node `AsyncLocalStorage.bind`, `AsyncLocalStorage.snapshot`.
 #pragma once
 

@@ -51,6 +51,7 @@ class Barrier {
   //
   // Context: fiber, loop thread
   [[nodiscard]] bool try_arrive_and_wait() {
+    lot_.check_loop("Barrier::try_arrive_and_wait");
     if (parties_ == 0) [[unlikely]]
       raise_no_party();
     if (lot_.size() + 1 < parties_) return false;
@@ -63,6 +64,7 @@ class Barrier {
   // Context: fiber, loop thread
   // Errors:  UsageError when all parties have dropped out.
   void arrive_and_drop() {
+    lot_.check_loop("Barrier::arrive_and_drop");
     if (parties_ == 0) [[unlikely]]
       raise_no_party();
     --parties_;

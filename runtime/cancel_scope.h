@@ -48,7 +48,8 @@ struct CancelScopeOptions {
 template <typename T>
 using Finished = std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>;
 
-// One scope, for one run(). It belongs to the loop's thread.
+// One scope, for one run(). It belongs to one loop, as a ParkingLot does: elsewhere run()
+// throws UsageError, and the others end the process; Loop::post gets there.
 class CancelScope {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -72,6 +73,7 @@ class CancelScope {
   // Errors:   what `fn` throws; UsageError for a second run.
   template <std::invocable F>
   auto run(F&& fn) -> Finished<std::decay_t<std::invoke_result_t<F>>> {
+    scope_.home.check("CancelScope::run");
     const detail::ScopeEntry entry(scope_, "CancelScope::run");
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
@@ -91,11 +93,15 @@ class CancelScope {
   // the first reason counts.
   //
   // Context: loop thread
-  void cancel(std::string_view reason = {}) noexcept { detail::cancel(scope_, reason); }
+  void cancel(std::string_view reason = {}) noexcept {
+    scope_.home.require("CancelScope::cancel");
+    detail::cancel(scope_, reason);
+  }
 
   // When the scope cancels itself; nullopt: never. May be moved while the scope runs;
   // one that has passed cancels at once. Of nested scopes the earliest counts.
   void set_deadline(std::optional<TimePoint> deadline) noexcept {
+    scope_.home.require("CancelScope::set_deadline");
     detail::set_deadline(scope_, deadline.value_or(detail::kNoDeadline));
   }
   std::optional<TimePoint> deadline() const noexcept {
@@ -104,11 +110,17 @@ class CancelScope {
   }
 
   // Whether cancellations from outside stay outside.
-  void set_shield(bool shielded) noexcept { detail::set_shield(scope_, shielded); }
+  void set_shield(bool shielded) noexcept {
+    scope_.home.require("CancelScope::set_shield");
+    detail::set_shield(scope_, shielded);
+  }
   bool shield() const noexcept { return scope_.is_shielded; }
 
   // Whether cancel() was called or the deadline has passed, however the run ended.
-  bool cancel_called() noexcept { return detail::is_cancel_called(scope_); }
+  bool cancel_called() noexcept {
+    scope_.home.require("CancelScope::cancel_called");
+    return detail::is_cancel_called(scope_);
+  }
   // Whether run() ended because of it.
   bool cancelled_caught() const noexcept { return scope_.cancelled_caught; }
   // Why the scope was cancelled; empty when it was not, or nobody said.

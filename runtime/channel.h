@@ -18,8 +18,8 @@
 // A channel carries values, not context: a fiber keeps its own, whoever it hears
 // from. To hand on the sender's, send what bind() or Snapshot makes.
 //
-// It belongs to the thread of the loop whose fibers use it: a call that finds fibers of
-// another loop waiting throws UsageError. Source: Go's channels and trio's memory channels;
+// It belongs to one loop, as a ParkingLot does: a call from another one throws UsageError.
+// Source: Go's channels and trio's memory channels;
 // unlike Go, a send on a closed channel is an error the caller can handle, and closing
 // twice is none.
 #pragma once
@@ -31,6 +31,7 @@
 #include <utility>
 
 #include <weft/runtime/detail/drain_iterator.h>
+#include <weft/runtime/detail/home.h>
 #include <weft/runtime/detail/ring.h>
 #include <weft/runtime/detail/wait_list.h>
 
@@ -60,7 +61,10 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   // Closes it, and drops what it holds. Fibers that wait end as close() ends them.
-  ~Channel() { end_waits(); }
+  ~Channel() {
+    if (!receivers_.is_empty() || !senders_.is_empty()) home_.require("~Channel");
+    end_waits();
+  }
 
   // Sends one value.
   //
@@ -110,8 +114,7 @@ class Channel {
   //
   // Context: loop thread
   void close() {
-    receivers_.check_loop("channel close");
-    senders_.check_loop("channel close");
+    home_.check("channel close");
     is_closed_ = true;
     end_waits();
   }
@@ -140,8 +143,8 @@ class Channel {
 
   // False when it would have to wait. Somebody who receives tells that it is open.
   bool put(T& value) {
+    home_.check("channel send");
     if (receivers_.is_empty()) return store(value);
-    receivers_.check_loop("channel send");
     Waiter& receiver = receivers_.pop();
     static_cast<std::optional<T>*>(receiver.value)->emplace(std::move(value));
     detail::serve(receiver, Waiter::State::kServed);
@@ -157,7 +160,7 @@ class Channel {
 
   // False when it would have to wait, or is drained.
   bool take(std::optional<T>& into) {
-    senders_.check_loop("channel receive");
+    home_.check("channel receive");
     const bool is_buffered = !buffer_.is_empty();
     if (is_buffered) buffer_.pop_into(into);
     if (senders_.is_empty()) return is_buffered;
@@ -193,6 +196,7 @@ class Channel {
   detail::WaitList senders_;    // not empty: the buffer is full
   detail::WaitList receivers_;  // not empty: the buffer is empty
   bool is_closed_ = false;
+  detail::Home home_;
 };
 
 }  // namespace weft

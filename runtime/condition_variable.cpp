@@ -15,10 +15,10 @@ constexpr const char* kWait = "ConditionVariable::wait";
 
 void ConditionVariable::wait(Mutex& mutex) {
   detail::Fiber& self = detail::fiber_that_may_wait(kWait);
+  lot_.check_loop(kWait);
   if (mutex.statistics().owner != self.resource.async_id()) {
     throw UsageError(std::string(kWait) + ": " + describe(self) + " has not locked the mutex");
   }
-  lot_.check_loop(kWait);
   Parked place(self, kWait);
   place.primitive = &mutex;
   mutex.unlock();
@@ -30,6 +30,7 @@ void ConditionVariable::wait(Mutex& mutex) {
 }
 
 void ConditionVariable::notify(std::size_t count) {
+  lot_.check_loop("ConditionVariable::notify");
   for (; count > 0 && !lot_.is_empty(); --count) {
     Parked& first = *lot_.front();
     Mutex& mutex = *static_cast<Mutex*>(first.primitive);

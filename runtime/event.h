@@ -37,6 +37,7 @@ class Event {
   // Cancel:   Cancelled, also when nothing would wait.
   void wait() {
     detail::fiber_that_may_wait("Event::wait");
+    lot_.check_loop("Event::wait");
     if (!is_set_) lot_.park("Event::wait");
   }
 
@@ -44,11 +45,15 @@ class Event {
   //
   // Context: fiber, loop thread
   void set() {
+    lot_.check_loop("Event::set");
     is_set_ = true;
     lot_.unpark_all();
   }
 
-  void clear() noexcept { is_set_ = false; }
+  void clear() noexcept {
+    lot_.home().require("Event::clear");
+    is_set_ = false;
+  }
   bool is_set() const noexcept { return is_set_; }
   Statistics statistics() const noexcept { return {is_set_, lot_.size()}; }
 

@@ -33,6 +33,7 @@ class Latch {
   // Context: fiber, loop thread
   // Errors:  UsageError when fewer than `by` are left; nothing is counted then.
   void count_down(std::size_t by = 1) {
+    lot_.check_loop("Latch::count_down");
     if (by > count_) [[unlikely]]
       raise_below_zero();
     count_ -= by;
@@ -47,6 +48,7 @@ class Latch {
   // Cancel:   Cancelled, also when nothing would wait.
   void wait() {
     detail::fiber_that_may_wait("Latch::wait");
+    lot_.check_loop("Latch::wait");
     if (count_ > 0) lot_.park("Latch::wait");
   }
 

@@ -51,6 +51,7 @@ class Mutex {
   // Cancel:   Cancelled, also when nothing would wait; the mutex is not the fiber's.
   void lock() {
     detail::Fiber& self = detail::fiber_that_may_wait("Mutex::lock");
+    lot_.check_loop("Mutex::lock");
     if (holder_.fiber != 0) [[unlikely]]
       return lock_slowly(self);
     holder_.fiber = self.resource.async_id();
@@ -62,6 +63,7 @@ class Mutex {
   // Errors:  UsageError when this fiber has locked it already.
   [[nodiscard]] bool try_lock() {
     const detail::Fiber* const self = detail::runtime_thread.fiber;
+    lot_.check_loop("Mutex::try_lock");
     if (self == nullptr || holder_.fiber != 0) [[unlikely]]
       return refuse(self);
     holder_.fiber = self->resource.async_id();
@@ -75,6 +77,7 @@ class Mutex {
   //          is being stopped, which may end a wait for it by force.
   void unlock() {
     const detail::Fiber* const self = detail::runtime_thread.fiber;
+    lot_.check_loop("Mutex::unlock");
     if (self == nullptr || holder_.fiber != self->resource.async_id() || !lot_.is_empty())
         [[unlikely]] {
       return unlock_slowly();

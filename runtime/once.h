@@ -46,6 +46,7 @@ class Once {
   template <std::invocable F>
   void call(F&& fn) {
     detail::Fiber& self = detail::fiber_that_may_wait("Once::call");
+    lot_.check_loop("Once::call");
     if (state_ == State::kDone || !begin(self)) return;
     run(std::forward<F>(fn));
   }
@@ -56,6 +57,7 @@ class Once {
   // Context: fiber, loop thread
   template <std::invocable F>
   [[nodiscard]] bool try_call(F&& fn) {
+    lot_.check_loop("Once::try_call");
     if (state_ == State::kNew && try_begin()) run(std::forward<F>(fn));
     return state_ == State::kDone;
   }

@@ -40,9 +40,8 @@ void ParkingLot::wait(Parked& place) noexcept {
 }
 
 std::size_t ParkingLot::unpark(std::size_t count) {
-  count = std::min(count, size_);
-  if (count == 0) return 0;
   check_loop("unpark");
+  count = std::min(count, size_);
   for (std::size_t i = 0; i < count; ++i) {
     Parked& place = *first_;
     remove(place);
@@ -54,23 +53,15 @@ std::size_t ParkingLot::unpark(std::size_t count) {
 }
 
 std::size_t ParkingLot::repark(ParkingLot& other, std::size_t count) {
-  count = std::min(count, size_);
-  if (count == 0) return 0;
   check_loop("repark");
   other.check_loop("repark");
+  count = std::min(count, size_);
   for (std::size_t i = 0; i < count; ++i) {
     Parked& place = *first_;
     remove(place);
     other.push(place);
   }
   return count;
-}
-
-// All who wait are one loop's, so the first stands for them.
-void ParkingLot::check_loop(const char* what) const {
-  if (is_empty() || first_->fiber.loop == detail::runtime_thread.loop) return;
-  throw UsageError(std::string(what) +
-                   ": fibers of another thread's loop wait here; use Loop::post to get there");
 }
 
 void ParkingLot::push(Parked& place) noexcept {
@@ -90,6 +81,7 @@ void ParkingLot::remove(Parked& place) noexcept {
 }
 
 void ParkingLot::end_all() noexcept {
+  home_.require("~ParkingLot");
   while (!is_empty()) {
     Parked& place = *first_;
     remove(place);

@@ -11,12 +11,17 @@
 // is beyond cancellation: it returns and is cancelled where it waits next, so that
 // what it was woken for is never lost.
 //
-// It belongs to the fibers and callbacks of one loop: no locks, no atomics. It must
-// outlive the fibers that wait in it; destroying it earlier ends each wait with a
-// UsageError. Source: trio's ParkingLot.
+// It belongs to the fibers and callbacks of one loop: no locks, no atomics. That is the
+// loop it was made in, or the first that uses it; when that has ended, the next. Another
+// thread gets there with Loop::post: here and in all that is built on it, a call from
+// there throws UsageError, or ends the process where it may not throw. It must outlive the fibers
+// that wait in it; destroying it earlier ends each wait with a UsageError. Source: trio's
+// ParkingLot.
 #pragma once
 
 #include <cstddef>
+
+#include <weft/runtime/detail/home.h>
 
 namespace weft {
 
@@ -43,7 +48,7 @@ class ParkingLot {
   //
   // Context:  fiber
   // Suspends: always.
-  // Errors:   UsageError outside of a fiber, when fibers of another loop wait here, or
+  // Errors:   UsageError outside of a fiber, on another loop, or
   //           when the lot is destroyed meanwhile.
   // Cancel:   Cancelled; the fiber has left the queue.
   void park(const char* what = "ParkingLot::park");
@@ -52,7 +57,7 @@ class ParkingLot {
   //
   // Context: loop thread
   // Order:   they run in the order they came, after the caller suspends or returns.
-  // Errors:  UsageError when they are another loop's.
+  // Errors:  UsageError on another loop.
   std::size_t unpark(std::size_t count);
   std::size_t unpark_all() { return unpark(size_); }
 
@@ -69,8 +74,9 @@ class ParkingLot {
   // park() throws what check_loop() and Parked::check() do; wait() leaves that to the caller.
   void park(detail::Parked& place);
   void wait(detail::Parked& place) noexcept;
-  // Errors: UsageError when those who wait are another loop's.
-  void check_loop(const char* what) const;
+  // Errors: UsageError on another loop than the lot's.
+  void check_loop(const char* what) const { home_.check(what); }
+  const detail::Home& home() const noexcept { return home_; }
   detail::Parked* front() const noexcept { return first_; }  // null when empty
 
  private:
@@ -83,6 +89,7 @@ class ParkingLot {
   detail::Parked* first_ = nullptr;
   detail::Parked* last_ = nullptr;
   std::size_t size_ = 0;
+  detail::Home home_;
 };
 
 }  // namespace weft

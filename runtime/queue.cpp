@@ -36,7 +36,7 @@ void check_queue_capacity(std::size_t capacity) {
 void raise_not_queues_loop(const char* what) {
   EventLoop::current(what);
   throw UsageError(std::string(what) +
-                   ": this queue belongs to another loop; take from it on that loop's thread");
+                   ": this queue belongs to another loop; use Loop::post to get there");
 }
 
 void raise_no_producer(const char* what) {

@@ -62,6 +62,7 @@ class Semaphore {
   // Cancel:   Cancelled, also when nothing would wait; no permit was taken.
   void acquire() {
     detail::Fiber& self = detail::fiber_that_may_wait("Semaphore::acquire");
+    lot_.check_loop("Semaphore::acquire");
     if (permits_ == 0) [[unlikely]]
       return acquire_slowly(self);
     --permits_;
@@ -71,6 +72,7 @@ class Semaphore {
   //
   // Context: fiber, loop thread
   [[nodiscard]] bool try_acquire() noexcept {
+    lot_.home().require("Semaphore::try_acquire");
     if (permits_ == 0) return false;
     --permits_;
     return true;
@@ -81,6 +83,7 @@ class Semaphore {
   // Context: fiber, loop thread
   // Errors:  UsageError when more would be free than may be; nothing is released then.
   void release(std::size_t count = 1) {
+    lot_.check_loop("Semaphore::release");
     if (!lot_.is_empty() || count > permits_max_ - permits_) [[unlikely]]
       return release_slowly(count);
     permits_ += count;

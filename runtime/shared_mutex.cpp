@@ -41,6 +41,7 @@ void SharedMutex::admit() {
 }
 
 void SharedMutex::unlock() {
+  lot_.check_loop("SharedMutex::unlock");
   if (!detail::may_release(holder_, "SharedMutex::unlock")) return;
   holder_.fiber = 0;
   admit();

@@ -51,6 +51,7 @@ class SharedMutex {
   // Cancel:   Cancelled, also when nothing would wait; readers behind it get in.
   void lock() {
     detail::Fiber& self = detail::fiber_that_may_wait("SharedMutex::lock");
+    lot_.check_loop("SharedMutex::lock");
     if (is_locked()) return lock_slowly(self);
     holder_.fiber = self.resource.async_id();
   }
@@ -61,6 +62,7 @@ class SharedMutex {
   // Errors:  UsageError when this fiber is the writer already.
   [[nodiscard]] bool try_lock() {
     const detail::Fiber* const self = detail::runtime_thread.fiber;
+    lot_.check_loop("SharedMutex::try_lock");
     if (self == nullptr || is_locked()) return refuse(self, "SharedMutex::try_lock");
     holder_.fiber = self->resource.async_id();
     return true;
@@ -77,6 +79,7 @@ class SharedMutex {
   // Context, Suspends, Errors, Cancel: as lock(). Also waits behind those who wait.
   void lock_shared() {
     detail::Fiber& self = detail::fiber_that_may_wait("SharedMutex::lock_shared");
+    lot_.check_loop("SharedMutex::lock_shared");
     if (!admits_reader()) return lock_shared_slowly(self);
     ++holder_.readers;
   }
@@ -86,6 +89,7 @@ class SharedMutex {
   // Context: fiber, loop thread
   // Errors:  UsageError when this fiber is the writer.
   [[nodiscard]] bool try_lock_shared() {
+    lot_.check_loop("SharedMutex::try_lock_shared");
     if (!admits_reader()) return refuse_shared();
     ++holder_.readers;
     return true;
@@ -94,6 +98,7 @@ class SharedMutex {
   // Context: fiber, loop thread
   // Errors:  UsageError when no reader has it; ignored while a run is being stopped.
   void unlock_shared() {
+    lot_.check_loop("SharedMutex::unlock_shared");
     if (holder_.readers == 0) [[unlikely]]
       return check_stopping();
     if (--holder_.readers == 0 && !lot_.is_empty()) admit();

@@ -34,8 +34,9 @@ concept ArgumentOfFunction = !std::is_convertible_v<T, const SpawnOptions&> &&
 
 // An owner of a fiber's result. Dropping it detaches: the fiber runs on, its
 // result is dropped, and an error of its goes to the uncaught handler. While it
-// is held, it holds the fiber's stack. It belongs to the loop's thread; after the
-// loop's end it may only be dropped.
+// is held, it holds the fiber's stack. It belongs to the loop: on another thread join()
+// throws UsageError, and cancelling or dropping it ends the process (Loop::post gets
+// there). After the loop's end it may only be dropped.
 template <typename T>
 class Task {
  public:
@@ -69,12 +70,16 @@ class Task {
   // next suspension point outside of a shield, and each after it, throws Cancelled. A
   // wait that can be ended early is.
   void cancel() noexcept {
-    if (fiber_ != nullptr) detail::cancel(*fiber_);
+    if (fiber_ == nullptr) return;
+    detail::require_own_loop(*fiber_, "Task::cancel");
+    detail::cancel(*fiber_);
   }
 
   // Lets the fiber go, as dropping the Task does.
   void detach() noexcept {
-    if (fiber_ != nullptr) detail::detach(*std::exchange(fiber_, nullptr));
+    if (fiber_ == nullptr) return;
+    detail::require_own_loop(*fiber_, "Task::detach");
+    detail::detach(*std::exchange(fiber_, nullptr));
   }
 
   // Whether the fiber has ended.

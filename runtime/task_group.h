@@ -58,7 +58,8 @@ class TaskGroup {
   // waits for the task and receives its error.
   //
   // Context: loop thread
-  // Errors:  as spawn(); UsageError when the body and all tasks have ended.
+  // Errors:  as spawn(); UsageError when the body and all tasks have ended, or on
+  //          another loop.
   // Order:   tasks first run in the order they were spawned.
   // Source:  trio `nursery.start_soon`.
   template <std::invocable F>
@@ -88,6 +89,7 @@ class TaskGroup {
   template <typename F>
   auto start(F& fn, const SpawnOptions* options, const SourceLocation& at) {
     using T = std::decay_t<std::invoke_result_t<F&>>;
+    group_.scope().home.check("TaskGroup::spawn");
     const detail::GroupContext context(group_);
     detail::Fiber& fiber = detail::spawn_fiber<T, F>(fn, options, at);
     group_.add(fiber);

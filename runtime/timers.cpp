@@ -20,6 +20,12 @@ std::uint64_t delay_ms(std::chrono::nanoseconds delay) noexcept {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(whole, 1));
 }
 
+// `Of` is a Timer or an ImmediateTask.
+template <typename Of>
+void require_at_home(const Of& of, const char* what) noexcept {
+  detail::require_at_home(of.resource.async_id(), what);
+}
+
 // The leaf of both sleeps: the timer lives on the stack of the fiber that waits.
 void sleep_until_ms(EventLoop& loop, std::uint64_t deadline_ms, const char* what) {
   std::optional<Timer> timer;
@@ -74,23 +80,30 @@ Immediate set_immediate(UniqueFunction<void()> callback) {
 }
 
 Timeout::Timeout(const Timeout& other) noexcept : timer_(other.timer_) {
-  if (timer_ != nullptr) detail::retain(*timer_);
+  if (timer_ == nullptr) return;
+  require_at_home(*timer_, "Timeout's copy");
+  detail::retain(*timer_);
 }
 Timeout::~Timeout() {
-  if (timer_ != nullptr) detail::release(*timer_);
+  if (timer_ == nullptr) return;
+  require_at_home(*timer_, "~Timeout");
+  detail::release(*timer_);
 }
 void Timeout::clear() noexcept {
+  if (timer_ != nullptr) require_at_home(*timer_, "Timeout::clear");
   EventLoop* const loop = EventLoop::current_or_null();
   if (timer_ != nullptr && loop != nullptr) loop->timers().clear(*timer_);
 }
 Timeout& Timeout::refresh() {
   if (timer_ == nullptr) return *this;
+  detail::check_at_home(timer_->resource.async_id(), "Timeout::refresh");
   auto& timers = EventLoop::current("refresh").timers();
   timers.update_now();
   timers.refresh(*timer_);
   return *this;
 }
 Timeout& Timeout::set_ref(bool referenced) noexcept {
+  if (timer_ != nullptr) require_at_home(*timer_, "Timeout::ref");
   EventLoop* const loop = EventLoop::current_or_null();
   if (timer_ != nullptr && loop != nullptr) loop->timers().set_referenced(*timer_, referenced);
   return *this;
@@ -103,16 +116,22 @@ AsyncId Timeout::async_id() const noexcept {
 }
 
 Immediate::Immediate(const Immediate& other) noexcept : task_(other.task_) {
-  if (task_ != nullptr) detail::retain(*task_);
+  if (task_ == nullptr) return;
+  require_at_home(*task_, "Immediate's copy");
+  detail::retain(*task_);
 }
 Immediate::~Immediate() {
-  if (task_ != nullptr) detail::release(*task_);
+  if (task_ == nullptr) return;
+  require_at_home(*task_, "~Immediate");
+  detail::release(*task_);
 }
 void Immediate::clear() noexcept {
+  if (task_ != nullptr) require_at_home(*task_, "Immediate::clear");
   EventLoop* const loop = EventLoop::current_or_null();
   if (task_ != nullptr && loop != nullptr) loop->immediates().clear(*task_);
 }
 Immediate& Immediate::set_ref(bool referenced) noexcept {
+  if (task_ != nullptr) require_at_home(*task_, "Immediate::ref");
   EventLoop* const loop = EventLoop::current_or_null();
   if (task_ != nullptr && loop != nullptr) loop->immediates().set_referenced(*task_, referenced);
   return *this;

@@ -28,7 +28,8 @@ struct TimerAccess;
 // A handle on a timer. Copies refer to the same timer; dropping the last does not
 // stop it. Its methods do nothing to a timer that ended, but refresh().
 //
-// Context: the loop's thread; after the loop's end only dropping it is allowed.
+// Context: the loop's thread; after the loop's end only dropping it is allowed. Elsewhere
+//          refresh() throws UsageError, the others end the process; Loop::post gets there.
 class Timeout {
  public:
   // Refers to no timer; the methods do nothing.

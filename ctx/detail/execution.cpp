@@ -1,4 +1,6 @@
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <unordered_set>
@@ -6,6 +8,7 @@
 
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/detail/frame.h>
+#include <weft/ctx/detail/home.h>
 #include <weft/ctx/detail/thread_state.h>
 #include <weft/ctx/error.h>
 #include <weft/ctx/resource_type.h>
@@ -15,10 +18,42 @@ namespace detail {
 namespace {
 
 // Loops count up from 0, threads that make ids without a loop count down from the top.
+constexpr const char* kElsewhere =
+    ": it belongs to another thread's loop, or to another thread; use Loop::post to get there";
+
 constinit std::atomic<std::uint64_t> loops_started = 0;
 constinit std::atomic<std::uint64_t> threads_started = 0;
 
+// The number of the thread that draws from each source; 0: nobody does any more. Numbers
+// of sources repeat after as many.
+constinit std::atomic<std::uint32_t> owners[std::size_t{1} << (64 - kLoopNumberShift)] = {};
+constinit std::atomic<std::uint32_t> threads_numbered = 0;
+
+std::uint32_t thread_number() noexcept {
+  if (thread_state.number == 0) thread_state.number = threads_numbered.fetch_add(1) + 1;
+  return thread_state.number;
+}
+
+std::atomic<std::uint32_t>& owner_of(AsyncId id) noexcept {
+  return owners[id >> kLoopNumberShift];
+}
+
 }  // namespace
+
+// Relaxed: who is handed an object rightly has synchronized with who made it.
+bool is_own_source(AsyncId source) noexcept {
+  const std::uint32_t owner = owners[source].load(std::memory_order_relaxed);
+  return owner == 0 || owner == thread_number();
+}
+
+void raise_elsewhere(const char* what) {
+  throw UsageError(std::string(what) + kElsewhere);
+}
+
+void die_elsewhere(const char* what) noexcept {
+  std::fprintf(stderr, "weft: %s%s\n", what, kElsewhere);
+  std::abort();
+}
 
 constinit thread_local ThreadState thread_state;
 
@@ -47,13 +82,24 @@ Execution& make_thread_execution() {
 
 IdSource::IdSource() : outer_(thread_state.last_async_id) {
   thread_state.last_async_id = loops_started.fetch_add(1) << kLoopNumberShift;
+  owner_of(thread_state.last_async_id) = thread_number();
 }
 IdSource::~IdSource() {
+  owner_of(thread_state.last_async_id) = 0;
   thread_state.last_async_id = outer_;
 }
 
 AsyncId start_thread_ids() {
-  return ~threads_started.fetch_add(1) << kLoopNumberShift;
+  // Until the thread ends.
+  struct Source {
+    const AsyncId first = ~threads_started.fetch_add(1) << kLoopNumberShift;
+    Source() noexcept { owner_of(first) = thread_number(); }
+    Source(const Source&) = delete;
+    Source& operator=(const Source&) = delete;
+    ~Source() { owner_of(first) = 0; }
+  };
+  thread_local const Source source;
+  return source.first;
 }
 
 }  // namespace detail

@@ -59,6 +59,7 @@ constexpr AsyncId kNoIdSource = ~AsyncId{0};
 struct ThreadState {
   Execution* execution = nullptr;  // null: nothing has run on this thread yet
   AsyncId last_async_id = kNoIdSource;
+  std::uint32_t number = 0;                        // the thread's, for home.h; 0: it has none yet
   std::uint32_t hook_mask = 0;                     // HookBits; 0 is the fast path
   std::uint32_t hooks_running = 0;                 // depth of hook emissions
   HookTable* hooks = nullptr;                      // null: no hook was ever made on this thread

@@ -20,11 +20,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
 
 #include <weft/ctx/async_resource.h>
+#include <weft/ctx/detail/home.h>
 #include <weft/ctx/detail/thread_state.h>
 #include <weft/runtime/detail/ready_queue.h>
 #include <weft/runtime/detail/stack_context.h>
@@ -47,6 +49,7 @@ struct RuntimeThread {
   // stack, and in a callback that runs on a fiber's.
   Fiber* fiber = nullptr;
   ExceptionState* exceptions = nullptr;  // the C++ runtime's, exchanged at each switch
+  std::uint32_t source = 0;  // 1 + the number of the loop's ids' source; 0: no loop (home.h)
 };
 extern constinit thread_local RuntimeThread runtime_thread
     __attribute__((tls_model("initial-exec")));
@@ -188,6 +191,11 @@ Fiber& start_fiber(const Fiber::Body& body, const SourceLocation& spawned_at,
 void free_record(Fiber& fiber) noexcept;
 // Its Task is gone: frees it, at once, when it ends, or when its joiner is done with it.
 void detach(Fiber& fiber) noexcept;
+// A fiber whose loop has ended is nobody's.
+inline void require_own_loop(const Fiber& fiber, const char* what) noexcept {
+  if (fiber.loop != runtime_thread.loop && fiber.loop != nullptr) [[unlikely]]
+    die_elsewhere(what);
+}
 // Cancels the fiber's outermost scope.
 void cancel(Fiber& fiber) noexcept;
 void wake(Fiber& fiber) noexcept;

@@ -67,7 +67,8 @@ EventLoop::EventLoop(uv_loop_t* uv, RunOptions options, Clock clock)
   context_.execution = &execution_;
   sanitizer::adopt_thread_stack(context_);
   thread_state.execution = &execution_;
-  runtime_thread = {this, nullptr, exceptions_of_thread()};
+  const AsyncId source = thread_state.last_async_id >> kLoopNumberShift;
+  runtime_thread = {this, nullptr, exceptions_of_thread(), static_cast<std::uint32_t>(source + 1)};
   thread_state.hooks_changed = [] { runtime_thread.loop->stop_direct(); };
   thread_state.fail_later = [](const std::exception_ptr& error) {
     next_tick([error] { std::rethrow_exception(error); });

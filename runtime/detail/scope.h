@@ -29,6 +29,7 @@
 #include <weft/ctx/detail/block_pool.h>
 #include <weft/ctx/detail/local_scope.h>
 #include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/home.h>
 #include <weft/runtime/detail/timer_wheel.h>
 
 namespace weft::detail {
@@ -96,6 +97,7 @@ struct Scope : TimerWheel::Node {
   bool was_entered = false;
   bool cancel_called = false;
   bool cancelled_caught = false;
+  Home home;
 };
 
 // Each does what the public CancelScope says of it.

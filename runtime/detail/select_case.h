@@ -58,6 +58,10 @@ struct ChannelAccess {
     return at.senders_;
   }
   template <typename T>
+  static void check_loop(const Channel<T>& of) {
+    of.home_.check("select");
+  }
+  template <typename T>
   static WaitList& receivers(Channel<T>& at) noexcept {
     return at.receivers_;
   }
@@ -81,7 +85,9 @@ class [[nodiscard]] ReceiveCase : Unmovable {
  public:
   static constexpr bool kWaits = true;
 
-  ReceiveCase(Channel<T>& channel, F&& fn) : channel_(channel), fn_(std::move(fn)) {}
+  ReceiveCase(Channel<T>& channel, F&& fn) : channel_(channel), fn_(std::move(fn)) {
+    ChannelAccess::check_loop(channel);
+  }
 
   bool is_ready() const noexcept { return ChannelAccess::can_receive(channel_); }
   void take() { ChannelAccess::take(channel_, value_); }
@@ -103,9 +109,13 @@ class [[nodiscard]] SendCase : Unmovable {
   static constexpr bool kWaits = true;
 
   SendCase(Channel<T>& channel, T&& value, F&& fn)
-      : channel_(channel), value_(&value), fn_(std::move(fn)) {}
+      : channel_(channel), value_(&value), fn_(std::move(fn)) {
+    ChannelAccess::check_loop(channel);
+  }
   SendCase(Channel<T>& channel, const T& value, F&& fn)
-      : channel_(channel), copy_(value), value_(&*copy_), fn_(std::move(fn)) {}
+      : channel_(channel), copy_(value), value_(&*copy_), fn_(std::move(fn)) {
+    ChannelAccess::check_loop(channel);
+  }
 
   bool is_ready() const noexcept { return ChannelAccess::can_send(channel_); }
   void take() { ChannelAccess::put(channel_, *value_); }
