@@ -41,6 +41,8 @@ void answer(io::Server& server, io::TcpStream& peer) {
 void on_error(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
+  } catch (const TimedOut&) {
+    std::puts("server: a client sent no request in time");
   } catch (const std::exception& caught) {
     std::printf("server: %s\n", caught.what());
   }

@@ -34,11 +34,11 @@ std::string to_text(nanoseconds duration) {
 
 namespace detail {
 
-void raise_timed_out(nanoseconds timeout) {
-  uv_error(UV_ETIMEDOUT, "with_timeout of " + to_text(timeout)).raise();
-}
-void raise_deadline_passed(nanoseconds /*timeout*/) {
-  uv_error(UV_ETIMEDOUT, "with_deadline").raise();
+void raise_timed_out(const TimeLimit& limit) {
+  std::string doing =
+      limit.timeout ? "with_timeout of " + to_text(*limit.timeout) : "with_deadline";
+  doing += std::string(" at ") + limit.at.file + ":" + std::to_string(limit.at.line);
+  throw TimedOut(std::error_code(UV_ETIMEDOUT, uv_category()), doing);
 }
 
 }  // namespace detail

@@ -35,6 +35,7 @@
 
 #include <weft/runtime/detail/scope.h>
 #include <weft/runtime/error.h>
+#include <weft/runtime/source_location.h>
 
 namespace weft {
 
@@ -152,18 +153,22 @@ auto move_on_after(std::chrono::nanoseconds timeout, F&& fn) {
 
 namespace detail {
 
+// What a timeout was, for its error.
+struct TimeLimit {
+  ScopeClock::time_point deadline;
+  std::optional<std::chrono::nanoseconds> timeout;  // nothing: given as a deadline
+  SourceLocation at;
+};
+
+[[noreturn]] void raise_timed_out(const TimeLimit& limit);
+
 template <typename F>
-std::decay_t<std::invoke_result_t<F>> run_or_raise(ScopeClock::time_point deadline, F&& fn,
-                                                   void (*raise)(std::chrono::nanoseconds),
-                                                   std::chrono::nanoseconds timeout) {
-  CancelScope scope({.deadline = deadline});
+std::decay_t<std::invoke_result_t<F>> run_or_raise(const TimeLimit& limit, F&& fn) {
+  CancelScope scope({.deadline = limit.deadline});
   auto finished = scope.run(std::forward<F>(fn));
-  if (!finished) raise(timeout);
+  if (!finished) raise_timed_out(limit);
   if constexpr (!std::is_void_v<std::invoke_result_t<F>>) return *std::move(finished);
 }
-
-[[noreturn]] void raise_timed_out(std::chrono::nanoseconds timeout);
-[[noreturn]] void raise_deadline_passed(std::chrono::nanoseconds);
 
 }  // namespace detail
 
@@ -171,17 +176,18 @@ std::decay_t<std::invoke_result_t<F>> run_or_raise(ScopeClock::time_point deadli
 //
 // Context:  fiber
 // Suspends: if `fn` does.
-// Errors:   std::errc::timed_out, which names the timeout, when it cut `fn` short;
-//           what `fn` throws.
+// Errors:   TimedOut (std::errc::timed_out), which names the timeout and the place of
+//           this call, when it cut `fn` short; what `fn` throws.
 // Source:   trio `fail_after`, `fail_at`.
 template <std::invocable F>
-auto with_timeout(std::chrono::nanoseconds timeout, F&& fn) {
-  return detail::run_or_raise(detail::deadline_after(timeout), std::forward<F>(fn),
-                              &detail::raise_timed_out, timeout);
+auto with_timeout(std::chrono::nanoseconds timeout, F&& fn,
+                  const SourceLocation& at = SourceLocation::current()) {
+  return detail::run_or_raise({detail::deadline_after(timeout), timeout, at}, std::forward<F>(fn));
 }
 template <std::invocable F>
-auto with_deadline(std::chrono::steady_clock::time_point deadline, F&& fn) {
-  return detail::run_or_raise(deadline, std::forward<F>(fn), &detail::raise_deadline_passed, {});
+auto with_deadline(std::chrono::steady_clock::time_point deadline, F&& fn,
+                   const SourceLocation& at = SourceLocation::current()) {
+  return detail::run_or_raise({deadline, std::nullopt, at}, std::forward<F>(fn));
 }
 
 // Calls `fn` where no cancellation from outside reaches it.

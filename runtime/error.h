@@ -36,6 +36,14 @@ class Cancelled {
   std::shared_ptr<const std::string> reason_;  // shared with the scope
 };
 
+// What with_timeout() and with_deadline() throw when they cut short: an error of
+// std::errc::timed_out like a peer's that does not answer, and a type of its own. The
+// text names the call: "with_timeout of 50 ms at server.cpp:41: connection timed out".
+class TimedOut : public std::system_error {
+ public:
+  using std::system_error::system_error;
+};
+
 // Every fiber waits and nothing is left to wake one; what() lists who waits, for
 // what, and where it was started. Thrown by run().
 class Deadlock : public std::runtime_error {

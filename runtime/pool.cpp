@@ -253,6 +253,7 @@ void PoolCore::serve() noexcept {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());  // fits in place
 #endif
+  runtime_thread.is_pools = true;
   std::unique_lock lock(mutex_);
   for (;;) {
     serving = {this, take(), true};

@@ -1,4 +1,7 @@
 #include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <utility>
 
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/fiber.h>
@@ -8,6 +11,30 @@
 #include <weft/runtime/task.h>
 
 namespace weft::detail {
+namespace {
+
+// What run() rethrows on this thread has been printed, with what led to it. Where nobody
+// catches it the program ends as Node's does: with status 1, and not a second text.
+thread_local std::exception_ptr printed;
+std::terminate_handler terminate_otherwise = nullptr;
+
+[[noreturn]] void end_with_status_1() {
+  if (printed != nullptr && std::current_exception() == printed) std::exit(1);
+  if (terminate_otherwise != nullptr) terminate_otherwise();
+  std::abort();
+}
+
+void note_printed(std::exception_ptr error) noexcept {
+  static const bool is_set = [] {
+    terminate_otherwise = std::set_terminate(&end_with_status_1);
+    return true;
+  }();
+  static_cast<void>(is_set);
+  printed = std::move(error);
+}
+
+}  // namespace
+
 // A peer that closed must be an error of the write, not the end of the process.
 void ignore_broken_pipes() noexcept {
   struct sigaction current;
@@ -21,6 +48,7 @@ int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Cloc
   if (EventLoop::current_or_null() != nullptr) {
     throw UsageError("run: a loop runs on this thread already; spawn() a fiber on it instead");
   }
+  printed = nullptr;
   ignore_broken_pipes();
   const std::size_t stack_bytes = options.main_stack_bytes;
   FrameRef inherited = capture();
@@ -28,11 +56,23 @@ int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Cloc
   EventLoop loop(uv, std::move(options), clock);
   {
     current_execution().frame = std::move(inherited).release();
-    spawn([&status, main = std::move(main)]() mutable { status = main(); },
-          {.name = "main", .stack_bytes = stack_bytes}, at);
+    spawn(
+        [&status, &loop, main = std::move(main)]() mutable {
+          struct End {
+            EventLoop& loop;
+            ~End() { loop.main_ended(); }
+          } const end{loop};
+          status = main();
+        },
+        {.name = "main", .stack_bytes = stack_bytes}, at);
     FrameRef::adopt(std::exchange(current_execution().frame, nullptr));
   }
-  loop.run();
+  try {
+    loop.run();
+  } catch (...) {
+    note_printed(std::current_exception());
+    throw;
+  }
   return status;
 }
 

@@ -71,8 +71,11 @@ UniqueFunction<int()> main_function(Main main) {
 // Makes a loop, runs `main` on its first fiber, and returns when nothing keeps the
 // loop alive: what `main` returned, or 0. SIGPIPE is ignored from the first run on.
 //
-// Errors: what stopped the run (see RunOptions::on_uncaught); Deadlock; UsageError
-//         when a loop already runs on this thread.
+// Errors: what stopped the run (see RunOptions::on_uncaught); Deadlock when all that is left
+//         waits, also where main alone waits and only what is unreferenced could wake it;
+//         UsageError when a loop already runs on this thread. What stopped the run has
+//         been printed: where it leaves the program's main() as well, as it does from
+//         `int main() { return run(...); }`, the process ends with status 1.
 template <std::invocable Main>
 int run(Main main, RunOptions options = {}, SourceLocation at = SourceLocation::current()) {
   return detail::run_main(nullptr, detail::main_function(std::move(main)), std::move(options), at);

@@ -50,6 +50,7 @@ struct RuntimeThread {
   Fiber* fiber = nullptr;
   ExceptionState* exceptions = nullptr;  // the C++ runtime's, exchanged at each switch
   std::uint32_t source = 0;  // 1 + the number of the loop's ids' source; 0: no loop (home.h)
+  bool is_pools = false;     // a thread of a pool: it never has a loop, but by run()
 };
 extern constinit thread_local RuntimeThread runtime_thread
     __attribute__((tls_model("initial-exec")));

@@ -38,11 +38,23 @@ EventLoop* EventLoop::current_or_null() noexcept {
   return runtime_thread.loop;
 }
 
-EventLoop& EventLoop::current(const char* what) {
-  if (runtime_thread.loop == nullptr) [[unlikely]] {
+namespace {
+
+[[noreturn, gnu::noinline]] void raise_no_loop(const char* what) {
+  if (runtime_thread.is_pools) {
     throw UsageError(std::string(what) +
-                     ": no loop runs on this thread; call it from inside weft::run()");
+                     ": a function that offload() runs cannot wait and has no loop; do this behind "
+                     "offload(), or hand it to the loop with Loop::post");
   }
+  throw UsageError(std::string(what) +
+                   ": no loop runs on this thread; call it from inside weft::run()");
+}
+
+}  // namespace
+
+EventLoop& EventLoop::current(const char* what) {
+  if (runtime_thread.loop == nullptr) [[unlikely]]
+    raise_no_loop(what);
   return *runtime_thread.loop;
 }
 
@@ -437,9 +449,14 @@ void EventLoop::run_turns() {
     if (stopping_) return;
     update_idle();
     if (has_posted || uv_loop_alive(uv_)) continue;  // what ran may have posted in turn
-    if (fiber_count_ > 0 && !has_unreferenced_wakers()) {
-      const Deadlock deadlock("deadlock: every fiber waits, nothing can wake one\n" +
-                              describe_waiting_fibers());
+    // What is unreferenced keeps no run alive, but main's end would be its result.
+    const bool may_be_woken = has_unreferenced_wakers();
+    if (fiber_count_ > 0 && (has_main_ || !may_be_woken)) {
+      const Deadlock deadlock(
+          std::string(may_be_woken
+                          ? "deadlock: main waits, and only what is unreferenced could wake it\n"
+                          : "deadlock: every fiber waits, nothing can wake one\n") +
+          describe_waiting_fibers());
       report(deadlock);
       stop(std::make_exception_ptr(deadlock));
     }

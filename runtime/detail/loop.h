@@ -60,6 +60,8 @@ class EventLoop {
 
   // Runs until nothing is left; rethrows what stopped it.
   void run();
+  // The main function has returned or thrown: who waits now waits for nobody's result.
+  void main_ended() noexcept { has_main_ = false; }
 
   // The one way from libuv into user code: `fn` runs as `resource` in `frame`.
   template <typename F>
@@ -304,6 +306,7 @@ class EventLoop {
   bool is_tested_ = false;  // it had a watch, or a fiber in wait_all_parked()
   bool draining_ = false;
   unsigned quiet_turns_ = 0;  // without a callback, in a row
+  bool has_main_ = true;      // the main function has not ended
   bool stopping_ = false;
   bool closing_ = false;  // our own handles: the last step
   std::exception_ptr error_;

@@ -9,6 +9,8 @@
 
 #include <weft/ctx/error.h>
 #include <weft/runtime/active_resources.h>
+#include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/channel.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/offload.h>
 #include <weft/runtime/task.h>
@@ -52,17 +54,35 @@ TEST_CASE("timers and immediates are named while they keep the loop alive") {
   });
 }
 
-TEST_CASE("a fiber that sleeps is named as its timer, as in Node") {
-  Trace seen;
-
+TEST_CASE("a fiber that sleeps is named, and so is its timer, with the line of the spawn") {
   test::run([&] {
+    const int line = __LINE__ + 1;
     auto sleeper = spawn([] { sleep_for(1h); });
     yield();
-    seen = types();
+
+    const auto active = active_resources();
+    REQUIRE(active.size() == 2);
+    CHECK(active[0].type == "FIBER");
+    CHECK(active[0].waits_in == "sleep_for");
+    CHECK(active[0].created_at.line == line);
+    CHECK(active[1].type == "Timeout");
+    CHECK(active[1].created_at.line == line);
     sleeper.cancel();
   });
+}
 
-  CHECK(seen == Trace{"Timeout"});
+TEST_CASE("a fiber that waits under a deadline is named, which alone keeps the loop alive") {
+  std::vector<ActiveResource> active;
+
+  test::run([&] {
+    set_immediate([&] { active = active_resources(); });
+    Channel<int> never(0);
+    move_on_after(50ms, [&] { never.receive(); });
+  });
+
+  REQUIRE(active.size() == 1);
+  CHECK(active[0].to_string().starts_with("FIBER "));
+  CHECK(active[0].to_string().find(", waits in receive, created at ") != std::string::npos);
 }
 
 TEST_CASE("a function on a pool is named until it has ended") {
@@ -71,7 +91,7 @@ TEST_CASE("a function on a pool is named until it has ended") {
     auto task = spawn([&] { offload([&] { may_end.get_future().wait(); }); });
     yield();
 
-    CHECK(types() == Trace{"OFFLOAD"});
+    CHECK(types() == Trace{"FIBER", "OFFLOAD"});
     may_end.set_value();
     task.join();
     CHECK(types().empty());

@@ -31,6 +31,20 @@ using namespace std::chrono_literals;
 
 TEST_SUITE_BEGIN("runtime/offload");
 
+TEST_CASE("a wait inside an offloaded function says that it cannot wait there") {
+  std::string text;
+
+  test::run([&] {
+    try {
+      offload([] { sleep_for(1ms); });
+    } catch (const UsageError& error) {
+      text = error.what();
+    }
+  });
+
+  CHECK(text.find("sleep_for: a function that offload() runs cannot wait") == 0);
+}
+
 TEST_CASE("offload runs the function on another thread and returns its result") {
   test::run([] {
     const auto here = std::this_thread::get_id();

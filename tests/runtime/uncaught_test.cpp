@@ -207,20 +207,52 @@ TEST_CASE("a deadlock is an error that names the fibers, their waits and their p
 }
 
 TEST_CASE("a fiber parked while an unreferenced timer could wake it is no deadlock") {
+  Callback<int> completed;
   Trace trace;
 
   test::run([&] {
-    Callback<int> completed;
     set_timeout(1ms, [&] { completed(1); }).unref();
-    try {
-      await<int>([&](Callback<int> done) { completed = std::move(done); });
-    } catch (const Cancelled&) {
-      trace.push_back("cancelled");
-      throw;
-    }
+    spawn([&] {
+      try {
+        await<int>([&](Callback<int> done) { completed = std::move(done); });
+      } catch (const Cancelled&) {
+        trace.push_back("cancelled");
+        throw;
+      }
+    });
   });
 
   CHECK(trace == Trace{"cancelled"});
+}
+
+TEST_CASE("main that waits for what only an unreferenced timer could bring is a deadlock") {
+  const auto wait_in_vain = [] {
+    Callback<int> completed;
+    set_timeout(1ms, [&] { completed(1); }).unref();
+    await<int>([&](Callback<int> done) { completed = std::move(done); });
+  };
+
+  CHECK_THROWS_WITH_AS(test::run(wait_in_vain),
+                       doctest::Contains("main waits, and only what is unreferenced"), Deadlock);
+}
+
+TEST_CASE("an error that nobody catches is printed once and ends the program with status 1") {
+  const test::ChildResult child = test::run_in_child(
+      []() noexcept { run([] { throw std::runtime_error("no such customer"); }); });
+
+  CHECK(child.status == 1);
+  CHECK(child.says("uncaught error: no such customer"));
+  CHECK_FALSE(child.says("terminate called"));
+}
+
+TEST_CASE("an error of the program's own still ends in its terminate handler") {
+  const test::ChildResult child = test::run_in_child([]() noexcept {
+    CHECK_THROWS(run([] { throw std::runtime_error("of the run"); }));
+    throw std::runtime_error("of the program");
+  });
+
+  CHECK(child.status != 1);
+  CHECK(child.says("terminate called"));
 }
 
 TEST_CASE("a hook that throws ends the process with status 1, as in Node") {
