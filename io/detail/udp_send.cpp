@@ -99,6 +99,7 @@ class UdpSend {
   static void on_sent(uv_udp_send_t* request, int status) noexcept {
     auto* const self = static_cast<UdpSend*>(request->data);
     const auto index = static_cast<std::size_t>(request - self->requests_.data());
+    if (status == UV_EBADF && self->socket_.is_closing()) status = UV_ECANCELED;  // invariant 6
     self->outcome_.add(status, self->socket_, self->datagrams_[index], self->what_);
     if (--self->pending_ > 0) return;
     const std::unique_ptr<UdpSend> ended(self);

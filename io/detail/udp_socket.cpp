@@ -340,6 +340,17 @@ void UdpSocket::resume() {
 
 // --- closing ---
 
+void UdpSocket::begin_close() noexcept {
+  is_receiving_ = false;
+  had_sends_ = uv_udp_get_send_queue_count(&handle_) > 0;
+}
+
+uv_handle_t* UdpSocket::close_second() noexcept {
+  if (!had_sends_) return nullptr;
+  uv_must(uv_idle_init(loop().uv(), &second_));
+  return reinterpret_cast<uv_handle_t*>(&second_);
+}
+
 void UdpSocket::end_pending() noexcept {
   if (receive_ || batch_) end_receive(UV_ECANCELED);
 }

@@ -11,6 +11,9 @@
 // 4. A leaf that finishes at once returns the result and never calls back.
 // 5. The close ends the pending receive: libuv forgets it without a word. Sends libuv
 //    ends itself, with UV_ECANCELED.
+// 6. libuv before 1.49 does not look whether its receive callback has closed the socket: it
+//    sends what waits, with no descriptor (UV_EBADF), and keeps the closed handle among
+//    those it looks at in the next turn. So a close with sends that wait takes a turn more.
 #pragma once
 
 #include <cstddef>
@@ -102,7 +105,8 @@ class UdpSocket final : public Handle {
 
  protected:
   uv_handle_t* raw() noexcept override { return reinterpret_cast<uv_handle_t*>(&handle_); }
-  void begin_close() noexcept override { is_receiving_ = false; }
+  void begin_close() noexcept override;
+  uv_handle_t* close_second() noexcept override;
   void end_pending() noexcept override;
   void drop_handlers() noexcept override;
   void tell_closed(PersistentHandler<>& handler) override { tell_closed_on_tick(handler); }
@@ -138,6 +142,8 @@ class UdpSocket final : public Handle {
   int open_code_ = 0;  // why there is no descriptor; 0: there is one
   bool is_receiving_ = false;
   bool is_paused_ = false;
+  bool had_sends_ = false;  // that waited when it was closed
+  uv_idle_t second_;        // of such a close
   std::optional<io::Address> bound_;
   std::optional<io::Address> peer_;  // it is connected to
 

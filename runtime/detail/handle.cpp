@@ -19,8 +19,16 @@ Handle::~Handle() {
 void Handle::close() noexcept {
   if (state_ != State::kOpen) return;
   state_ = State::kClosing;
-  uv_close(raw(), [](uv_handle_t* closed) { from(closed->data).end_close(); });
+  uv_close(raw(), [](uv_handle_t* closed) { from(closed->data).first_closed(); });
   begin_close();
+}
+
+// What is closed in a close callback ends in the next turn.
+void Handle::first_closed() noexcept {
+  uv_handle_t* const second = close_second();
+  if (second == nullptr) return end_close();
+  second->data = this;
+  uv_close(second, [](uv_handle_t* closed) { from(closed->data).end_close(); });
 }
 
 void Handle::end_close() noexcept {

@@ -11,6 +11,8 @@
 //    close handler, the other handlers (which may own the block's owner: with them
 //    the cycle goes), whoever waits for the close.
 // 3. Only this file calls uv_close.
+// 4. Where libuv may still look at a handle behind its close callback, the close ends a
+//    turn later (close_second).
 #pragma once
 
 #include <cstdint>
@@ -65,6 +67,9 @@ class Handle {
   static Handle& from(void* data) noexcept { return *static_cast<Handle*>(data); }
   // In close(), after uv_close: lets go of what libuv does not own.
   virtual void begin_close() noexcept {}
+  // A second handle of the block, just made, that is to be closed before the close ends;
+  // null: none.
+  virtual uv_handle_t* close_second() noexcept { return nullptr; }
   // The two steps of a close that a kind of handle has of its own.
   virtual void end_pending() noexcept = 0;
   virtual void drop_handlers() noexcept = 0;
@@ -90,6 +95,7 @@ class Handle {
   };
 
   void drop() noexcept;
+  void first_closed() noexcept;
   void end_close() noexcept;
 
   EventLoop* loop_;

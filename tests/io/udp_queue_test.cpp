@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
+#include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
 #include <weft/tests/support/hook_recorder.h>
 #include <weft/tests/support/outcome.h>
@@ -35,6 +37,12 @@ Callback<void> note(Trace& trace, std::string name) {
   return [&trace, name = std::move(name)](const Result<void>& result) {
     trace.push_back(name + (result ? " done" : ": " + result.error().message()));
   };
+}
+
+// Returns in the check phase of the loop's next turn.
+void yield_turn() {
+  await<int>(
+      [](Callback<int> done) { set_immediate([done = std::move(done)]() mutable { done(0); }); });
 }
 
 TEST_SUITE_BEGIN("io/udp_queue");
@@ -104,6 +112,43 @@ TEST_CASE("closing a socket ends the sends that wait with operation_canceled") {
   CHECK(trace[1].starts_with("second: "));
   CHECK(trace[2].starts_with("batch: "));
   CHECK(trace[3] == "closed");
+}
+
+TEST_CASE("who gets a datagram may drop the socket while a great many sends wait") {
+  constexpr int kSends = 400;
+  int cancelled = 0;
+
+  test::run([&] {
+    StuckSender sender;
+    for (int i = 0; i < kSends; ++i) {
+      sender.socket.send_to(sender.text, sender.to, [&](const Result<void>& result) {
+        cancelled += !result && result.error() == std::errc::operation_canceled ? 1 : 0;
+      });
+    }
+    bool is_dropped = false;
+    const auto drop = [&] {
+      sender.socket = io::UdpSocket::bind("::1", 0);
+      is_dropped = true;
+    };
+    std::optional<Task<void>> fiber;
+    SUBCASE("in a handler") {
+      sender.socket.on_message([&](auto, auto&) { drop(); });
+    }
+    SUBCASE("on a fiber that libuv's callback resumes") {
+      fiber = spawn([&] {
+        receive_text(sender.socket);
+        drop();
+      });
+      yield();
+    }
+    const auto at = sender.socket.local_address();
+    sender.make_room();  // libuv is told of it together with the datagram
+    sender.receiver.send_to("stop", at);
+    for (int turn = 0; turn < 20; ++turn) yield_turn();
+    CHECK(is_dropped);
+  });
+
+  CHECK(cancelled == kSends);
 }
 
 // Waiting for the kernel keeps the virtual clock from moving.
