@@ -38,7 +38,8 @@ class TcpStream : public Stream {
   // Context:  fiber; the form with `done`: loop thread
   // Suspends: the form without `done`, always; the other never.
   // Units:    `port` in host byte order.
-  // Errors:   connection_refused, timed_out, host_unreachable ...; for a name that
+  // Errors:   connection_refused (also where nobody listens and the kernel would connect
+  //           the socket to itself), timed_out, host_unreachable ...; for a name that
   //           does not exist uv_category()'s EAI_NONAME. The text names the address
   //           tried last, or `host:port` when there was none. UsageError for no address.
   // Cancel:   the attempts end; nothing is left open. A lookup that runs ends unheard

@@ -1,4 +1,5 @@
 #include <memory>
+#include <sys/socket.h>
 
 #include <weft/io/detail/socket_name.h>
 #include <weft/io/detail/tcp_socket.h>
@@ -35,9 +36,11 @@ void TcpSocket::connect(const io::Address& to, const std::optional<io::Address>&
   if (code == 0) {
     code = uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {
       const std::unique_ptr<ConnectRequest> ended(static_cast<ConnectRequest*>(r->data));
+      TcpSocket& socket = ended->socket;
+      if (status == 0 && socket.is_connected_to_itself()) status = UV_ECONNREFUSED;
       Result<void> result;
-      if (status < 0) result = uv_error(status, ended->socket.describe("connect"));
-      ended->done.complete(ended->socket.loop(), ended->resource, std::move(result));
+      if (status < 0) result = uv_error(status, socket.describe("connect"));
+      ended->done.complete(socket.loop(), ended->resource, std::move(result));
     });
   }
   if (code < 0) {
@@ -48,6 +51,21 @@ void TcpSocket::connect(const io::Address& to, const std::optional<io::Address>&
     return;
   }
   static_cast<void>(request.release());  // libuv's until its callback
+}
+
+// Where nobody listens at a port that the kernel gives to sockets which connect, it gives
+// a socket that very port now and then, and connects it to itself. It is closed by a reset,
+// or else the port would be in use for a while.
+bool TcpSocket::is_connected_to_itself() noexcept {
+  const auto own = local_address();
+  if (!own || !connected_to_ || own->port() != connected_to_->port()) return false;
+  if (own != peer_address()) return false;
+  uv_os_fd_t fd = -1;
+  const linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (uv_fileno(raw(), &fd) == 0) {
+    static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  }
+  return true;
 }
 
 std::optional<io::Address> TcpSocket::local_address() noexcept {

@@ -26,6 +26,7 @@ class TcpSocket final : public Stream {
   std::string peer_name() override;
 
  private:
+  bool is_connected_to_itself() noexcept;
   ~TcpSocket() override = default;
 
   uv_tcp_t handle_;

@@ -103,6 +103,41 @@ TEST_CASE("a refused connect hands its callback the same error") {
   CHECK(message == "connect 127.0.0.1:1: connection refused (ECONNREFUSED)");
 }
 
+TEST_CASE("a connect that would reach itself is refused, and its port is free again") {
+  Trace errors;
+
+  test::run([&] {
+    const std::uint16_t port = test::closed_port();
+    const io::ConnectOptions options = {.local_address = io::Address::parse("127.0.0.1", port)};
+    const auto refused = [&](const std::error_code& code) {
+      errors.push_back(code == std::errc::connection_refused ? "refused" : code.message());
+    };
+    SUBCASE("in a fiber") {
+      try {
+        TcpStream::connect("127.0.0.1", port, options);
+      } catch (const std::system_error& error) {
+        refused(error.code());
+      }
+    }
+    SUBCASE("in callback style") {
+      TcpStream::connect("127.0.0.1", port, options,
+                         [&](const Result<TcpStream>& peer) { refused(peer.error()); });
+      while (errors.empty()) yield();
+    }
+    SUBCASE("under the address for all") {
+      try {
+        TcpStream::connect("0.0.0.0", port, options);
+      } catch (const std::system_error& error) {
+        refused(error.code());
+      }
+    }
+    yield();
+    TcpListener::bind("127.0.0.1", port);
+  });
+
+  CHECK(errors == Trace{"refused"});
+}
+
 TEST_CASE("connect to a name that does not exist fails with EAI_NONAME and names the name") {
   Trace trace;
 
