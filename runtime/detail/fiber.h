@@ -16,6 +16,7 @@
 //    not parked does nothing, so a wake can come early or twice.
 // 3. A cancellation that reaches the fiber (scope.h) sets kCancelRequested and asks
 //    the Wait to abort. The fiber still parks until the operation has let go of it.
+//    One that came while the operation began is found before the fiber parks.
 // 4. Only a fiber itself ends it: it runs its function to the end.
 #pragma once
 
@@ -234,6 +235,9 @@ inline Fiber& fiber_that_may_wait(const char* what) {
 }
 // Parks `self`, the running fiber, until `wait` is over.
 void park(Fiber& self, Wait& wait) noexcept;
+// Aborts `wait`, for which `self` is about to park, when a cancellation came while the
+// operation began: nobody aborts the wait of a fiber that runs. Whether it is over.
+bool ends_before_park(Fiber& self, Wait& wait) noexcept;
 // Throws what `wait`, which is over, ends with on the running fiber when nobody served it:
 // Cancelled; inside a destructor or a shield, while the run ends, ended_by_force().
 [[noreturn]] void raise_unserved(const Wait& wait);

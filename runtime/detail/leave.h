@@ -62,6 +62,8 @@ inline void EventLoop::leave_ended(Fiber& self) noexcept {
 // park() and wake(), for the hot paths of other files.
 [[gnu::always_inline]] inline void park_inline(Fiber& self, Wait& wait) noexcept {
   self.wait = &wait;
+  if (self.attention != 0 && ends_before_park(self, wait)) [[unlikely]]
+    return;
   do {
     self.state = Fiber::State::kParked;
     self.loop->leave(self);

@@ -256,6 +256,15 @@ bool is_cancel_due(Fiber& self) noexcept {
   return self.is_cancel_requested();
 }
 
+bool ends_before_park(Fiber& self, Wait& wait) noexcept {
+  const bool can_abort = wait.abort != nullptr && !wait.was_aborted() && !wait.is_over;
+  if (can_abort && is_cancel_due(self)) {
+    const EventLoop::InCallback no_waiting(*self.loop);
+    std::exchange(wait.abort, &Wait::aborted)(wait);
+  }
+  return wait.is_over;
+}
+
 void raise_cancelled(Fiber& self) {
   const Source source = find_source(self, self.scope);
   std::shared_ptr<const std::string> reason;

@@ -9,7 +9,9 @@
 #include <doctest/doctest.h>
 
 #include <weft/ctx/async_local.h>
+#include <weft/ctx/hooks.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
@@ -208,6 +210,55 @@ TEST_CASE("a fiber goes on in its own context, whoever completes the operation")
   });
 
   CHECK(trace == Trace{"completer in completer", "waiter in fiber"});
+}
+
+TEST_CASE("a cancellation that comes while the operation starts aborts it once") {
+  Trace trace;
+
+  test::run([&] {
+    const auto wait = [&](auto cancel) {
+      Callback<int> held;
+      try {
+        await<int>(
+            [&](Callback<int> done) {
+              held = std::move(done);
+              cancel();
+            },
+            [&] {
+              trace.push_back("aborted");
+              held(detail::uv_error(UV_ECANCELED, "held"));
+            });
+      } catch (const Cancelled&) {
+        trace.push_back("cancelled");
+        throw;
+      }
+    };
+    CancelScope scope;
+    scope.run([&] { wait([&] { scope.cancel(); }); });
+    std::optional<Task<void>> self;
+    self = spawn([&] { wait([&] { self->cancel(); }); });
+    yield();
+  });
+
+  CHECK(trace == Trace{"aborted", "cancelled", "aborted", "cancelled"});
+}
+
+TEST_CASE("a cancellation by a hook while a sleep starts is not lost") {
+  bool is_cut = false;
+
+  test::run([&] {
+    const auto began = now();
+    CancelScope scope;
+    auto hook = create_hook({.init = [&](AsyncId, std::string_view type, AsyncId, AsyncResource&) {
+      if (type == "Timeout") scope.cancel();
+    }});
+    hook.enable();
+    scope.run([] { sleep_for(1h); });
+    hook.disable();
+    is_cut = scope.cancelled_caught() && now() == began;
+  });
+
+  CHECK(is_cut);
 }
 
 TEST_CASE("a wake that comes early or twice resumes the fiber once") {
