@@ -33,7 +33,12 @@ void sleep_until_ms(EventLoop& loop, std::uint64_t deadline_ms, const char* what
   await<void>(
       [&](Callback<void> done) {
         completed = std::move(done);
-        timer.emplace([&completed] { completed({}); }, 0, false);
+        timer.emplace(
+            [&completed, &timer, what] {
+              if (timer->is_cleared) return completed(detail::uv_error(UV_ECANCELED, what));
+              completed({});
+            },
+            0, false);
         loop.timers().start_at(*timer, deadline_ms);
       },
       [&] {

@@ -498,7 +498,7 @@ void EventLoop::finish_turns() noexcept {
     drain_destroys();
     timers_.clear_all();
     immediates_.clear_all();
-    if (fiber_count_ == 0) close_all_handles();
+    close_all_handles();
     // A work that runs cannot be stopped, and the loop does not close before it ends.
     const bool idle = handles_ == nullptr && !has_drain_work() && requests_ == 0;
     if (idle && fiber_count_ == 0) {

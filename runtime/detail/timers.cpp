@@ -128,7 +128,7 @@ void Timers::clear_all() noexcept {
     ResourceAccess::end(timer.resource);
     timer.is_repeating = false;
     timer.is_cleared = true;
-    if (!timer.is_on_heap) timer.callback();  // ends the sleep of a fiber that unwinds
+    if (!timer.is_on_heap) timer.callback();  // the sleep of a fiber that unwinds or is shielded
     if (timer.is_on_heap && !timer.is_firing) {
       const UniqueFunction<void()> dropped = std::move(timer.callback);
       release(timer);

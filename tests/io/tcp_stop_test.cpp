@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <memory>
@@ -13,7 +14,9 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/io/pipe.h>
 #include <weft/io/tcp.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/run.h>
@@ -231,6 +234,33 @@ TEST_CASE("an interrupt stops a server in order, with main's status") {
   CHECK(returned_before == 3);
   CHECK(cancelled == 0);
   CHECK(trace == Trace{"closed", "accept cancelled"});
+}
+
+TEST_CASE("a read that a shielded fiber begins behind the stop is cut as one before it") {
+  std::optional<std::error_code> seen;
+
+  test::run([&] {
+    spawn([&] {
+      shielded([&] {
+        try {
+          sleep_for(std::chrono::hours(1));
+        } catch (const std::system_error&) {  // the stop comes here
+          auto [ours, theirs] = io::PipeStream::pair();
+          std::array<std::byte, 1> answer;
+          try {
+            ours.read(answer);
+          } catch (const std::system_error& error) {
+            seen = error.code();
+          }
+        }
+      });
+    });
+    yield();
+    Loop::current().stop();
+  });
+
+  REQUIRE(seen.has_value());
+  CHECK(*seen == std::errc::operation_canceled);
 }
 
 TEST_SUITE_END();

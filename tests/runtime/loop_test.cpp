@@ -14,6 +14,7 @@
 #include <weft/ctx/detail/describe_exception.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/await.h>
+#include <weft/runtime/cancel_scope.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/task.h>
@@ -314,6 +315,29 @@ TEST_CASE("posting an empty function is a usage error of the poster") {
   run_for_real([] {
     CHECK_THROWS_WITH_AS(Loop::current().post({}), doctest::Contains("post"), UsageError);
   });
+}
+
+TEST_CASE("a sleep that the stop cuts inside a shield fails, however often it is tried") {
+  Trace trace;
+
+  test::run([&] {
+    spawn([&] {
+      const auto sleep = [&] {
+        try {
+          sleep_for(1h);
+          trace.push_back("slept");
+        } catch (const std::system_error& error) {
+          trace.push_back(error.what());
+        }
+      };
+      shielded([&] { sleep(), sleep(); });
+    });
+    yield();
+    Loop::current().stop();
+  });
+
+  const std::string cut = "sleep_for: operation canceled (ECANCELED)";
+  CHECK(trace == Trace{cut, cut});
 }
 
 TEST_SUITE_END();
