@@ -253,7 +253,6 @@ void PoolCore::serve() noexcept {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());  // fits in place
 #endif
-  runtime_thread.is_pools = true;
   std::unique_lock lock(mutex_);
   for (;;) {
     serving = {this, take(), true};
@@ -261,6 +260,7 @@ void PoolCore::serve() noexcept {
       lock.unlock();
       const Time began = std::chrono::steady_clock::now();
       const auto waited = began - work->started_at_;
+      runtime_thread.is_pools = true;  // a loop that a work runs takes it back
       work->run();
       const auto worked = std::chrono::steady_clock::now() - began;
       lock.lock();
