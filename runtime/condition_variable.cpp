@@ -2,6 +2,7 @@
 #include <weft/runtime/condition_variable.h>
 #include <weft/runtime/detail/parked.h>
 #include <weft/runtime/detail/report.h>
+#include <weft/runtime/detail/sleeper.h>
 
 namespace weft {
 
@@ -19,21 +20,20 @@ void ConditionVariable::wait(Mutex& mutex) {
   if (mutex.statistics().owner != self.resource.async_id()) {
     throw UsageError(std::string(kWait) + ": " + describe(self) + " has not locked the mutex");
   }
-  Parked place(self, kWait);
-  place.primitive = &mutex;
+  Mutex::Sleeper place(self, kWait, mutex);
   mutex.unlock();
   lot_.wait(place);
   if (place.outcome == Parked::Outcome::kUnparked) return;
   const bool was_notified = place.holder() != nullptr;
-  if (!was_notified) mutex.lock_again(self);
+  if (!was_notified && place.mutex != nullptr) mutex.lock_again(self);
   place.check();
 }
 
 void ConditionVariable::notify(std::size_t count) {
   lot_.check_loop("ConditionVariable::notify");
   for (; count > 0 && !lot_.is_empty(); --count) {
-    Parked& first = *lot_.front();
-    Mutex& mutex = *static_cast<Mutex*>(first.primitive);
+    auto& first = static_cast<Mutex::Sleeper&>(*lot_.front());
+    Mutex& mutex = *first.mutex;
     if (mutex.holder_.fiber == 0) {
       mutex.holder_.fiber = first.id();
       lot_.unpark(1);

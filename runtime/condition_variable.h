@@ -9,7 +9,9 @@
 //
 // A notified fiber is beyond cancellation until it holds the mutex, so no notification
 // is lost in a fiber that ends. It belongs to the fibers and callbacks of one loop: no
-// atomics. It and the mutex must outlive those who wait (see ParkingLot).
+// atomics. It and the mutex must outlive those who wait (see ParkingLot): where one does
+// not, wait() throws a UsageError, with the mutex locked if that is left. A guard of a
+// mutex that is gone must not unlock it.
 // Source: trio's Condition. Unlike there, notifying does not need the mutex, and a
 // cancelled fiber does not swallow a notification. There is no try_wait: the predicate tells.
 #pragma once
@@ -38,7 +40,8 @@ class ConditionVariable {
   //
   // Context:  the fiber that has locked `mutex`
   // Suspends: always.
-  // Errors:   UsageError when this fiber has not locked `mutex`.
+  // Errors:   UsageError when this fiber has not locked `mutex`, or when one of the two is
+  //           destroyed meanwhile.
   // Cancel:   Cancelled when nobody has notified it; `mutex` is locked again then, too.
   void wait(Mutex& mutex);
 

@@ -1,4 +1,7 @@
+#include <utility>
+
 #include <weft/runtime/detail/parked.h>
+#include <weft/runtime/detail/sleeper.h>
 #include <weft/runtime/mutex.h>
 
 namespace weft {
@@ -30,6 +33,14 @@ void Mutex::unlock_slowly() {
   const AsyncId owner = next == nullptr ? 0 : next->id();
   lot_.unpark(1);
   holder_.fiber = owner;
+}
+
+void Mutex::end_sleepers() noexcept {
+  while (first_sleeper_ != nullptr) {
+    Sleeper& sleeper = *std::exchange(first_sleeper_, first_sleeper_->next_sleeper);
+    sleeper.mutex = nullptr;
+    if (sleeper.lot != nullptr) sleeper.lot->end(sleeper);
+  }
 }
 
 bool Mutex::refuse(const Fiber* self) const {

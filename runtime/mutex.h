@@ -40,7 +40,12 @@ class Mutex {
   explicit constexpr Mutex(const char* name = nullptr) noexcept : holder_{name} {}
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
-  ~Mutex() = default;
+  // With fibers in ConditionVariable::wait() that would lock it again: they end as those
+  // who wait for it do.
+  ~Mutex() {
+    if (first_sleeper_ != nullptr) [[unlikely]]
+      end_sleepers();
+  }
 
   // Waits until the mutex is the running fiber's.
   //
@@ -91,15 +96,18 @@ class Mutex {
 
  private:
   friend class ConditionVariable;
+  struct Sleeper;
 
   void lock_slowly(detail::Fiber& self);
   void unlock_slowly();
   // As lock(), but not to be cancelled. A run that ends by force leaves it unlocked.
   void lock_again(detail::Fiber& self) noexcept;
   bool refuse(const detail::Fiber* self) const;
+  void end_sleepers() noexcept;
 
   detail::Holder holder_;
-  ParkingLot lot_;  // empty while nobody holds it
+  ParkingLot lot_;                    // empty while nobody holds it
+  Sleeper* first_sleeper_ = nullptr;  // in ConditionVariable::wait() with this mutex
 };
 
 }  // namespace weft

@@ -80,15 +80,16 @@ void ParkingLot::remove(Parked& place) noexcept {
   --size_;
 }
 
+void ParkingLot::end(Parked& place) noexcept {
+  remove(place);
+  place.outcome = Parked::Outcome::kLotGone;
+  place.is_over = true;
+  wake(place.fiber);
+}
+
 void ParkingLot::end_all() noexcept {
   home_.require("~ParkingLot");
-  while (!is_empty()) {
-    Parked& place = *first_;
-    remove(place);
-    place.outcome = Parked::Outcome::kLotGone;
-    place.is_over = true;
-    wake(place.fiber);
-  }
+  while (!is_empty()) end(*first_);
 }
 
 namespace detail {

@@ -28,6 +28,7 @@ namespace weft {
 namespace detail {
 struct Parked;
 }
+class Mutex;
 
 class ParkingLot {
  public:
@@ -81,9 +82,12 @@ class ParkingLot {
 
  private:
   friend struct detail::Parked;
+  friend class Mutex;
 
   void push(detail::Parked& place) noexcept;
   void remove(detail::Parked& place) noexcept;
+  // Ends the wait of `place`: what it waits for is gone.
+  void end(detail::Parked& place) noexcept;
   void end_all() noexcept;
 
   detail::Parked* first_ = nullptr;

@@ -12,7 +12,9 @@
 //
 // The group is a cancel scope (cancel_scope.h): its tasks and its body are inside. Tasks
 // may refer to what stands outside of the call; the body's own locals are gone when the
-// body has returned, and its tasks may still run then.
+// body has returned, and its tasks may still run then. So is the group itself when
+// task_group() returns: a callback that may come later (a timer, a handler) must not refer
+// to it then, as to any local of a block that was left. AddressSanitizer shows who does.
 //
 // Source: trio's nurseries (strict groups), Python's ExceptionGroup.
 #pragma once
@@ -58,8 +60,8 @@ class TaskGroup {
   // waits for the task and receives its error.
   //
   // Context: loop thread
-  // Errors:  as spawn(); UsageError when the body and all tasks have ended, or on
-  //          another loop.
+  // Errors:  as spawn(); UsageError on another loop, or when the body and all tasks have
+  //          ended and task_group() has not yet returned.
   // Order:   tasks first run in the order they were spawned.
   // Source:  trio `nursery.start_soon`.
   template <std::invocable F>

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -223,6 +225,35 @@ TEST_CASE("a wait whose mutex is never unlocked ends with the run") {
   });
 
   CHECK(trace == Trace{"cancelled"});
+}
+
+TEST_CASE("a wait ends with an error when the condition, the mutex or both are destroyed") {
+  std::string said;
+  const auto end_of = [&](auto destroy) {
+    test::run([&] {
+      auto mutex = std::make_unique<Mutex>();
+      auto changed = std::make_unique<ConditionVariable>();
+      auto waiter = spawn([&, at = mutex.get(), its = changed.get()] {
+        at->lock();
+        try {
+          its->wait(*at);
+        } catch (const UsageError& error) {
+          said = error.what();
+          if (mutex != nullptr) at->unlock();
+        }
+      });
+      yield();
+      destroy(mutex, changed);
+      waiter.join();
+      if (changed != nullptr) changed->notify_all();
+    });
+    return std::exchange(said, {}).find("was destroyed") != std::string::npos;
+  };
+
+  CHECK(end_of([](auto& mutex, auto& changed) { changed.reset(), mutex.reset(); }));
+  CHECK(end_of([](auto& mutex, auto& changed) { mutex.reset(), changed.reset(); }));
+  CHECK(end_of([](auto& /*mutex*/, auto& changed) { changed.reset(); }));
+  CHECK(end_of([](auto& mutex, auto& /*changed*/) { mutex.reset(); }));
 }
 
 TEST_SUITE_END();
