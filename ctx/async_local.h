@@ -8,7 +8,9 @@
 //   request.run(RequestId{7}, [] { spawn([] { log(*request.get()); }); });  // 7
 //
 // Locals are usually namespace-scope objects. One may be used from any thread;
-// the values belong to the work that set them.
+// the values belong to the work that set them. A value lives until the last work that
+// inherited it has ended; one that owns such work itself (a bound function, a resource)
+// lives for ever: see snapshot.h.
 #pragma once
 
 #include <functional>

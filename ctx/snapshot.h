@@ -7,9 +7,16 @@
 // somebody else's queue or library, which calls them on the same thread. On another
 // one they throw UsageError, and drop the last copy only to end the process: there is
 // Loop::post.
+//
+// What has captured a context owns its values. One that is kept in such a value (a bound
+// function, a Snapshot, an AsyncResource, a timer that has not fired, kept in the store
+// of the request that made it) is a circle: nobody collects it, as Node's collector
+// would. Make it with detached(), or drop it when the request ends; live_frames() tells
+// whether a program does.
 // Source: Node `AsyncLocalStorage.bind`, `AsyncLocalStorage.snapshot`.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -51,6 +58,11 @@ auto bind(F fn) {
     return snapshot(fn, std::forward<Args>(args)...);
   };
 }
+
+// How many contexts with something in them this thread holds: one for each run(), scope() or
+// enter_with() that something which lives still refers to. For a metric: a server at rest
+// comes back to the same number.
+std::size_t live_frames() noexcept;
 
 // Calls `fn` with `args` in the empty context. For what outlives the request that
 // happens to start it (a cache's timer, a pooled connection): started here, it

@@ -26,7 +26,10 @@ struct TimerAccess;
 }  // namespace detail
 
 // A handle on a timer. Copies refer to the same timer; dropping the last does not
-// stop it. Its methods do nothing to a timer that ended, but refresh().
+// stop it. Its methods do nothing to a timer that ended, but refresh(); for that, a
+// timer which has fired keeps its callback while there is a handle, to the end of the
+// run at most. So a callback that owns the handle of its own timer lives as long, with
+// all it captured: clear() in it, or anywhere, lets go at once.
 //
 // Context: the loop's thread; after the loop's end only dropping it is allowed. Elsewhere
 //          refresh() throws UsageError, the others end the process; Loop::post gets there.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <weft/ctx/detail/thread_state.h>
 #include <weft/ctx/error.h>
 #include <weft/ctx/resource_type.h>
+#include <weft/ctx/snapshot.h>
 
 namespace weft {
 namespace detail {
@@ -103,6 +105,10 @@ AsyncId start_thread_ids() {
 }
 
 }  // namespace detail
+
+std::size_t live_frames() noexcept {
+  return static_cast<std::size_t>(std::max<std::int64_t>(detail::thread_state.live_frames, 0));
+}
 
 AsyncId execution_async_id() noexcept {
   return detail::running_async_id();

@@ -71,6 +71,7 @@ bool drop_shared_frame(Fiber& self) noexcept {
   const bool in_group = self.is_in_group();
   if (self.failure != nullptr && in_group) {
     self.failure->is_delivered = true;
+    self.failure->frame.reset();  // not the last reference
     group_of(self).failed(self.failure->error);
   }
   if (self.is_detached() && self.failure != nullptr) hand_on_failure(self);
@@ -357,6 +358,19 @@ void leave_joined(Fiber& fiber) noexcept {
   detach(fiber);
 }
 
+void end_joined(Fiber& fiber) noexcept {
+  fiber.remove_duty(Fiber::kErrorTaken);
+  // Dies last: it may own the Task.
+  const FrameRef left = fiber.failure == nullptr ? FrameRef() : std::move(fiber.failure->frame);
+  leave_joined(fiber);
+}
+
+bool drop_failed_context(Fiber& fiber) noexcept {
+  if (!fiber.has_ended() || fiber.failure == nullptr || !fiber.failure->frame) return false;
+  const FrameRef left = std::move(fiber.failure->frame);
+  return true;
+}
+
 void wait_ended(Fiber& fiber) {
   if (fiber.has_ended()) return check_may_join(fiber, nullptr);
   Fiber& self = fiber_that_may_wait("join");
@@ -384,7 +398,10 @@ void raise_no_result(Fiber& fiber) {
   if (is_cancelled && fiber.failure != nullptr && fiber.failure->is_delivered) {
     raise_cancelled(*self);
   }
-  if (fiber.failure != nullptr) std::rethrow_exception(fiber.failure->error);
+  if (fiber.failure != nullptr) {
+    fiber.add_duty(Fiber::kErrorTaken);
+    std::rethrow_exception(fiber.failure->error);
+  }
   // A stop cancels both at once: the joiner ends for its own sake, not for the other's.
   if (is_cancelled) raise_cancelled(*self);
   uv_error(UV_ECANCELED, "join").raise();

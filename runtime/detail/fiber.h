@@ -117,6 +117,7 @@ class Fiber : public Runnable {
     kDetached = 1,                  // no Task refers to it: the record dies with the function
     kInGroup = 2,                   // it is a member of a task group: group_of()
     kLeftToJoiner = 4,              // no Task refers to it, but its joiner does
+    kErrorTaken = 8,                // its joiner has the error, which needs no context any more
   };
 
   // What a typed fiber does (typed_fiber.h): run calls the function and keeps its
@@ -126,7 +127,8 @@ class Fiber : public Runnable {
     void (*discard)(Fiber& fiber) noexcept;
   };
 
-  // What its function threw, and the context it did so in, until somebody joins.
+  // What its function threw, and the context it did so in, until somebody joins. A context
+  // that owns the Task would wait for itself: the end of the run cuts it off.
   struct Failure {
     std::exception_ptr error;
     FrameRef frame;
@@ -206,6 +208,11 @@ void wake(Fiber& fiber) noexcept;
 void wait_ended(Fiber& fiber);
 // What nobody refers to any more after its join, or after a join that was cut short.
 void leave_joined(Fiber& fiber) noexcept;
+// After a join: also lets go of the context of an error that was taken.
+void end_joined(Fiber& fiber) noexcept;
+// Drops the context of an error that nobody has taken; false where there is none. What dies
+// with it may be the fiber's Task: the error is reported then.
+bool drop_failed_context(Fiber& fiber) noexcept;
 
 // While the running fiber takes the result of one that has ended.
 class Joining {
@@ -215,8 +222,8 @@ class Joining {
   Joining& operator=(const Joining&) = delete;
   ~Joining() {
     fiber_.joiner = nullptr;
-    if (fiber_.is_left_to_joiner()) [[unlikely]]
-      leave_joined(fiber_);
+    if ((fiber_.end_duties & (Fiber::kLeftToJoiner | Fiber::kErrorTaken)) != 0) [[unlikely]]
+      end_joined(fiber_);
   }
 
  private:

@@ -502,7 +502,7 @@ void EventLoop::finish_turns() noexcept {
     // A work that runs cannot be stopped, and the loop does not close before it ends.
     const bool idle = handles_ == nullptr && !has_drain_work() && requests_ == 0;
     if (idle && fiber_count_ == 0) {
-      if (has_late_work()) continue;
+      if (has_late_work() || drop_failed_contexts()) continue;
       if (!closing_ && remote_->try_end()) close_own_handles();
       if (closing_ && closed_handles_ == own_handles_.size()) return;
     }
@@ -516,6 +516,14 @@ void EventLoop::finish_turns() noexcept {
 bool EventLoop::has_late_work() const noexcept {
   return !timers_.is_empty() || !immediates_.is_empty() ||
          (thread_state.hooks != nullptr && thread_state.hooks->has_destroys());
+}
+
+// Errors that nobody has taken are told in their context as long as the run lasts.
+bool EventLoop::drop_failed_contexts() noexcept {
+  for (Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->following) {
+    if (drop_failed_context(*fiber)) return true;  // the record may be gone
+  }
+  return false;
 }
 
 // Waits that cannot be aborted and that nothing is left to end.

@@ -274,6 +274,7 @@ class EventLoop {
   void close_all_handles() noexcept;
   void reset_frame() noexcept;
   bool has_late_work() const noexcept;
+  bool drop_failed_contexts() noexcept;
   void end_stuck_waits() noexcept;
   void end_quiet_turn() noexcept;
   void advance_virtual_clock() noexcept;

@@ -71,6 +71,8 @@ void Immediates::run() noexcept {
       const EndOnExit end{task.resource};
       task.callback();
     });
+    // It never runs again: what it captured may hold the handle.
+    const UniqueFunction<void()> dropped = std::move(task.callback);
     release(task);
   }
 }

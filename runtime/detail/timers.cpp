@@ -95,6 +95,7 @@ void Timers::clear(Timer& timer) noexcept {
   timer.is_cleared = true;
   const bool was_armed = timer.is_armed();
   if (was_armed) disarm(timer);
+  if (timer.kept_at != nullptr) timer.forget();
   ResourceAccess::end(timer.resource);
   if (timer.is_firing || !timer.is_on_heap) return;  // fire() settles it
   // What the callback captured goes now, not when the last handle does.
@@ -108,6 +109,7 @@ void Timers::refresh(Timer& timer) {
   if (had_ended) {
     timer.resource.async_reset();
     retain(timer);
+    if (timer.kept_at != nullptr) timer.forget();
   }
   if (timer.is_armed()) disarm(timer);
   start(timer);
@@ -125,15 +127,24 @@ void Timers::clear_all() noexcept {
     }
     auto& timer = static_cast<Timer&>(*node);
     if (timer.is_referenced) count_reference(false);
-    ResourceAccess::end(timer.resource);
     timer.is_repeating = false;
     timer.is_cleared = true;
+    ResourceAccess::end(timer.resource);
     if (!timer.is_on_heap) timer.callback();  // the sleep of a fiber that unwinds or is shielded
     if (timer.is_on_heap && !timer.is_firing) {
       const UniqueFunction<void()> dropped = std::move(timer.callback);
       release(timer);
     }
   }
+  while (kept_ != nullptr) clear(*kept_);
+}
+
+// A callback that owns a handle on its own timer would keep both for ever.
+void Timers::keep(Timer& timer) noexcept {
+  timer.kept_at = &kept_;
+  timer.next_kept = kept_;
+  if (kept_ != nullptr) kept_->kept_at = &timer.next_kept;
+  kept_ = &timer;
 }
 
 void Timers::set_referenced(Timer& timer, bool referenced) noexcept {
@@ -210,7 +221,11 @@ void Timers::fired(Timer& timer, std::uint64_t next_ms) noexcept {
   if (timer.is_armed()) return;
   ResourceAccess::end(timer.resource);
   if (!timer.is_on_heap) return;
-  if (timer.is_cleared) const UniqueFunction<void()> dropped = std::move(timer.callback);
+  if (timer.is_cleared) {
+    const UniqueFunction<void()> dropped = std::move(timer.callback);
+  } else if (timer.references > 2) {  // the wheel's, fire()'s, and a handle's
+    keep(timer);
+  }
   release(timer);  // the wheel's reference
 }
 

@@ -34,6 +34,19 @@ class Timer : public TimerWheel::Node {
   Timer(UniqueFunction<void()> fn, std::uint64_t delay, bool repeats)
       : resource("Timeout"), callback(std::move(fn)), delay_ms(delay), is_repeating(repeats) {}
 
+  ~Timer() {
+    if (kept_at != nullptr) [[unlikely]]
+      forget();
+  }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  // Leaves the list of those that have fired.
+  void forget() noexcept {
+    *kept_at = next_kept;
+    if (next_kept != nullptr) next_kept->kept_at = kept_at;
+    kept_at = nullptr;
+  }
+
   static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { free_block(block, bytes); }
 
@@ -46,6 +59,9 @@ class Timer : public TimerWheel::Node {
   bool is_firing = false;
   bool is_cleared = false;  // for good: refresh() does nothing
   bool is_on_heap = false;
+  // Among those that have fired and keep the callback for refresh().
+  Timer** kept_at = nullptr;  // null: not among them
+  Timer* next_kept = nullptr;
 };
 
 // A timer of weft's own, which is no resource: hooks see what it is for, not how.
@@ -75,6 +91,7 @@ class Timers {
   void clear(Timer& timer) noexcept;
   // Begins again from now, with a new life when it had fired; not once cleared.
   void refresh(Timer& timer);
+  // Clears all, also what has fired: nothing begins again.
   void clear_all() noexcept;
   void set_referenced(Timer& timer, bool referenced) noexcept;
 
@@ -128,6 +145,7 @@ class Timers {
   void pass(TimerWheel::Node& node) noexcept;
   void fire(Timer& timer) noexcept;
   void fired(Timer& timer, std::uint64_t next_ms) noexcept;
+  void keep(Timer& timer) noexcept;
   void count_reference(bool added) noexcept;
   void arm_uv(std::uint64_t event_ms) noexcept;
   void start_uv(std::uint64_t event_ms) noexcept;
@@ -141,6 +159,7 @@ class Timers {
   std::uint64_t armed_for_ms_ = TimerWheel::kNever;  // 0 while run_due() runs
   std::uint64_t virtual_now_ms_ = 0;
   std::size_t referenced_ = 0;
+  Timer* kept_ = nullptr;  // have fired, and may be refreshed
   bool is_virtual_ = false;
   bool keeps_loop_alive_ = false;  // the handle is referenced
 };

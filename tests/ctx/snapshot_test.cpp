@@ -187,6 +187,17 @@ TEST_CASE_FIXTURE(ContextTest, "detached leaves the running resource as it is") 
       [&] { detached([&] { CHECK(execution_async_resource() == &resource); }); });
 }
 
+TEST_CASE_FIXTURE(ContextTest, "live_frames counts the contexts that something holds") {
+  const AsyncLocal<int> number;
+  const std::size_t before = live_frames();
+
+  auto bound = number.run(1, [] { return std::make_unique<Snapshot>(Snapshot::capture()); });
+  CHECK(live_frames() == before + 1);
+
+  bound.reset();
+  CHECK(live_frames() == before);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -476,6 +476,46 @@ TEST_CASE("the stacks of fibers that ended are used again") {
   CHECK(places[1] == places[2]);
 }
 
+TEST_CASE("the error of a fiber whose own context owns its task is told when the run ends") {
+  struct Request {
+    std::optional<Task<void>> task;
+  };
+  const AsyncLocal<std::shared_ptr<Request>> current;
+  std::weak_ptr<Request> request;
+  Trace trace;
+
+  test::run(
+      [&] {
+        current.run(std::make_shared<Request>(), [&] {
+          request = current.value();
+          current.value()->task = spawn([] { throw std::runtime_error("boom"); });
+        });
+      },
+      {.run = {.on_uncaught = [&](const std::exception_ptr&) { trace.push_back("told"); }}});
+
+  CHECK(trace == Trace{"told"});
+  CHECK(request.expired());
+}
+
+TEST_CASE("a context that owns a failed task goes when somebody has joined that") {
+  struct Request {
+    std::optional<Task<void>> task;
+  };
+  const AsyncLocal<std::shared_ptr<Request>> current;
+  std::weak_ptr<Request> request;
+
+  test::run([&] {
+    Task<void>* task = nullptr;
+    current.run(std::make_shared<Request>(), [&] {
+      request = current.value();
+      current.value()->task = spawn([] { throw std::runtime_error("boom"); });
+      task = &*current.value()->task;
+    });
+    CHECK_THROWS_AS(task->join(), std::runtime_error);
+    CHECK(request.expired());
+  });
+}
+
 TEST_SUITE_END();
 
 }  // namespace
