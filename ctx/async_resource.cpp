@@ -29,17 +29,21 @@ AsyncResource& AsyncResource::async_reset(std::optional<AsyncId> trigger) {
   detail::check_at_home(async_id_, "AsyncResource::async_reset");
   const AsyncId triggered_by = trigger ? *trigger : detail::running_async_id();
   detail::FrameRef frame = detail::capture();  // a fork may throw: before anything ended
-  retire();
+  const detail::FrameRef left = end_life();
   detail::ResourceAccess::begin(*this, detail::next_async_id(), triggered_by, std::move(frame));
   return *this;
 }
 
 void AsyncResource::retire() noexcept {
   detail::require_at_home(async_id_, "AsyncResource::retire");
+  const detail::FrameRef left = end_life();
+}
+
+detail::FrameRef AsyncResource::end_life() noexcept {
   if (detail::thread_state.execution != nullptr) forget_in_scopes();
-  const detail::FrameRef left = std::move(frame_);  // dies last: its values may look at us
-  detail::ResourceAccess::end(*this);
+  detail::FrameRef left = detail::ResourceAccess::end_but_frame(*this);
   async_id_ = 0;
+  return left;
 }
 
 namespace detail {

@@ -127,6 +127,8 @@ class AsyncResource {
   // A resource may die inside its own scope, on the same stack: the scope keeps the
   // ids, not the pointer.
   void forget_in_scopes() noexcept;
+  // Ends this life. The context goes last of all: its values may look at us, or own us.
+  detail::FrameRef end_life() noexcept;
 
   AsyncId async_id_;
   AsyncId trigger_async_id_;

@@ -131,11 +131,12 @@ class EventEmitter {
   template <typename E>
   void remove_all() {
     detail::check_at_home(home_, "EventEmitter::remove_all");
-    list<E>().clear();
+    const auto removed = list<E>().take_all();
   }
   void remove_all() {
     detail::check_at_home(home_, "EventEmitter::remove_all");
-    (list<Events>().clear(), ...);
+    // Dies last: what a listener owns may own the emitter.
+    const auto removed = std::tuple(list<Events>().take_all()...);
   }
 
   // Calls the listeners of E with `args`; returns whether there was one.

@@ -61,9 +61,9 @@ class ListenerList {
 
   bool remove(ListenerKey key) { return state_ && Ref<State>(state_)->remove(key); }
 
-  void clear() {
-    if (!state_) return;
-    const auto removed = std::exchange(state_->listeners, Ref(new Listeners));  // dies last
+  // Removes all, and hands them to the caller: what they own may own the list.
+  [[nodiscard]] auto take_all() {
+    return state_ ? std::exchange(state_->listeners, Ref(new Listeners)) : Ref<Listeners>();
   }
 
   std::size_t size() const noexcept { return state_ ? state_->listeners->all.size() : 0; }

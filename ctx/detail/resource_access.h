@@ -16,9 +16,14 @@ struct ResourceAccess {
   static FrameRef& frame(AsyncResource& resource) noexcept { return resource.frame_; }
 
   // Ends the resource's life before its memory's: queues destroy once and drops the frame.
+  // That may run destructors of the user's, and free what the caller does not hold.
   static void end(AsyncResource& resource) noexcept {
+    const FrameRef left = end_but_frame(resource);
+  }
+  // The same for a caller who has more to do: the frame, to be dropped last of all.
+  [[nodiscard]] static FrameRef end_but_frame(AsyncResource& resource) noexcept {
     if (!std::exchange(resource.destroyed_, true)) queue_destroy(resource.async_id_);
-    resource.frame_.reset();
+    return std::move(resource.frame_);
   }
 
   // The same where no hook listens and the frame is gone.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <weft/ctx/detail/capture.h>
+#include <weft/ctx/detail/counted.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/detail/loop.h>
 
@@ -115,57 +116,54 @@ void complete_soon(EventLoop& loop, AsyncId trigger, Callback<T> done, Result<T>
       AsyncResourceOptions{.trigger = trigger}));
 }
 
-// A handler that is called many times, in the context of the call that set it. It
-// may be replaced or removed from inside itself.
+// A handler that is called many times, in the context of the call that set it. It may be
+// replaced or removed from inside itself and by the hooks of its call: the one that was
+// there when the call began is called, and lives until it has returned.
 template <typename... Args>
 class PersistentHandler {
  public:
   void set(UniqueFunction<void(Args...)> fn) {
-    if (is_running_ && retired_ == nullptr) retired_ = std::move(fn_);
-    fn_ = fn ? std::make_unique<UniqueFunction<void(Args...)>>(std::move(fn)) : nullptr;
-    frame_ = capture();
+    Ref<Held> taken(fn ? new Held(std::move(fn), capture()) : nullptr);
+    std::swap(held_, taken);  // the old one dies last: it may own us
   }
-  void clear() noexcept {
-    if (is_running_ && retired_ == nullptr) retired_ = std::move(fn_);
-    fn_.reset();
-    frame_.reset();
-  }
-  explicit operator bool() const noexcept { return fn_ != nullptr; }
+  void clear() noexcept { const Ref<Held> dropped = std::move(held_); }
+  explicit operator bool() const noexcept { return static_cast<bool>(held_); }
 
   void call(EventLoop& loop, AsyncResource& resource, Args... args) {
-    if (fn_ == nullptr) return;
-    loop.call(resource, frame_, [&] { run(std::forward<Args>(args)...); });
+    if (!held_) return;
+    Ref<Held> held = held_;
+    loop.call(resource, held->frame, [&] {
+      const Ref<Held> called = std::move(held);  // what drains behind the call need not keep it
+      called->fn(std::forward<Args>(args)...);
+    });
   }
-  // On the next tick, which is a resource of its own, unless `is_off` then. The handler
-  // outlives the tick: its handle drains before it ends.
+  // On the next tick, which is a resource of its own, unless `is_off` then. What is called is
+  // the handler of that time. It outlives the tick: its handle drains before it ends.
   template <typename F>
   void call_on_tick(EventLoop& loop, AsyncId trigger, F is_off) {
     auto tick = std::make_unique<Tick>(
         [this, is_off] {
-          if (fn_ != nullptr && !is_off()) run();
+          if (!held_ || is_off()) return;
+          const Ref<Held> called = held_;
+          FrameRef frame = called->frame;  // another than the tick's, if it was replaced
+          const FrameRef left = FrameRef::adopt(
+              std::exchange(thread_state.execution->frame, std::move(frame).release()));
+          called->fn();
         },
         AsyncResourceOptions{.trigger = trigger});
-    ResourceAccess::frame(tick->resource) = frame_;
+    ResourceAccess::frame(tick->resource) = held_->frame;
     loop.add_tick(std::move(tick));
   }
 
  private:
-  void run(Args... args) {
-    struct Running {
-      PersistentHandler& handler;
-      const bool outer = std::exchange(handler.is_running_, true);
-      ~Running() {
-        handler.is_running_ = outer;
-        if (!outer) handler.retired_.reset();
-      }
-    } const running{*this};
-    (*fn_)(std::forward<Args>(args)...);
-  }
+  struct Held : Counted {
+    Held(UniqueFunction<void(Args...)> function, FrameRef context)
+        : fn(std::move(function)), frame(std::move(context)) {}
+    UniqueFunction<void(Args...)> fn;
+    FrameRef frame;
+  };
 
-  std::unique_ptr<UniqueFunction<void(Args...)>> fn_;
-  std::unique_ptr<UniqueFunction<void(Args...)>> retired_;  // replaced while it runs
-  FrameRef frame_;
-  bool is_running_ = false;
+  Ref<Held> held_;  // null: none
 };
 
 }  // namespace weft::detail

@@ -41,7 +41,7 @@ void Handle::end_close() noexcept {
   closed_.complete(*loop_, resource_, Result<void>());
   loop_->remove(*this);
   state_ = State::kClosed;
-  ResourceAccess::end(resource_);
+  const FrameRef context = ResourceAccess::end_but_frame(resource_);  // may own the block's owner
   if (!is_owned_) delete this;
 }
 

@@ -1,4 +1,6 @@
 // Pooled objects: a resource that lives several times.
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -175,6 +177,24 @@ TEST_CASE_FIXTURE(ContextTest, "a fork that throws leaves the life that was") {
   CHECK_THROWS_AS(local.run(1, [&] { resource.async_reset(); }), std::runtime_error);
 
   CHECK(resource.async_id() == id);
+}
+
+TEST_CASE_FIXTURE(ContextTest, "a resource that its old context owns is reset, then goes with it") {
+  struct Pooled {
+    AsyncResource resource{"POOLED"};
+  };
+  const AsyncLocal<std::shared_ptr<std::unique_ptr<Pooled>>> request;
+  Pooled* pooled = nullptr;
+  request.run(std::make_shared<std::unique_ptr<Pooled>>(), [&] {
+    *request.value() = std::make_unique<Pooled>();
+    pooled = request.value()->get();
+  });
+  const HookRecorder recorder;
+  const std::int64_t frames = detail::thread_state.live_frames;
+
+  pooled->resource.async_reset();
+
+  CHECK(detail::thread_state.live_frames == frames - 1);
 }
 
 TEST_SUITE_END();

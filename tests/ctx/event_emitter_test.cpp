@@ -365,6 +365,20 @@ TEST_CASE_FIXTURE(EmitterTest, "what leaves emit of such an emitter leaves it be
                                   "after 2", "destroy 2"});
 }
 
+TEST_CASE_FIXTURE(EmitterTest, "remove_all may drop a listener that owns the emitter") {
+  struct One : EventType<> {};
+  struct Two : EventType<> {};
+  auto owned = std::make_shared<EventEmitter<One, Two>>();
+  auto& emitter = *owned;
+  emitter.on<One>([owned] {});
+  emitter.on<Two>([] {});
+  const std::weak_ptr<EventEmitter<One, Two>> seen = std::exchange(owned, nullptr);
+
+  emitter.remove_all();
+
+  CHECK(seen.expired());
+}
+
 TEST_SUITE_END();
 
 }  // namespace
