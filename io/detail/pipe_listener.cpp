@@ -1,6 +1,11 @@
+#include <cerrno>
 #include <cstddef>
+#include <mutex>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <system_error>
+#include <thread>
 #include <unistd.h>
 
 #include <weft/io/detail/pipe_listener.h>
@@ -9,10 +14,42 @@
 namespace weft::detail {
 namespace {
 
-void add_mode(const char* file, mode_t added, const std::string& doing) {
-  struct stat found;
-  must_succeed(::stat(file, &found), doing);
-  must_succeed(::chmod(file, (found.st_mode & 07777) | added), doing);
+// bind(2), with `added` to what the umask leaves. What is at the path later may be
+// another's, so the mode is not changed behind it.
+// Returns 0 or an error number.
+int bind_with_mode(int socket, const PipePath& at, mode_t added) noexcept {
+  static std::mutex one_at_a_time;
+  const std::scoped_lock lock(one_at_a_time);
+  const mode_t before = ::umask(0777);
+  ::umask(before & ~added);
+  const int code = ::bind(socket, at.raw(), at.length()) == 0 ? 0 : errno;
+  ::umask(before);
+  return code;
+}
+
+// The umask is the process's, and other threads make files: so a thread that has one of
+// its own binds. Where a sandbox refuses it that, the process has this umask meanwhile.
+int bind_on_own_thread(int socket, const PipePath& at, mode_t added) {
+  int code = 0;
+  try {
+    std::thread([&] {
+#ifdef __linux__
+      static_cast<void>(::unshare(CLONE_FS));
+#endif
+      code = bind_with_mode(socket, at, added);
+    }).join();
+  } catch (const std::system_error&) {
+    return EAGAIN;  // no thread is to be had
+  }
+  return code;
+}
+
+void bind_to(int socket, const PipePath& at, mode_t added, const std::string& doing) {
+  if (added == 0 || at.is_abstract()) {
+    must_succeed(::bind(socket, at.raw(), at.length()), doing);
+  } else {
+    uv_check(uv_translate_sys_error(bind_on_own_thread(socket, at, added)), doing);
+  }
 }
 
 }  // namespace
@@ -28,18 +65,16 @@ PipeServerPtr listen_pipe(EventLoop& loop, std::string_view path,
   return server;
 }
 
-// Nobody can connect before listen(2), so the mode is right when somebody does.
 void PipeServer::open(const PipePath& at, const io::PipeListenOptions& options) {
   name_ = at.name();
   const std::string doing = "listen " + name_;
-  must_succeed(::bind(descriptor(), at.raw(), at.length()), doing);
+  const mode_t added =
+      (options.readable_by_all ? 0444U : 0U) | (options.writable_by_all ? 0222U : 0U);
+  bind_to(descriptor(), at, added, doing);
   if (!at.is_abstract()) {
     struct stat found;
     must_succeed(::stat(at.file(), &found), doing);
     file_ = File{found.st_dev, found.st_ino};
-    const mode_t added =
-        (options.readable_by_all ? 0444U : 0U) | (options.writable_by_all ? 0222U : 0U);
-    if (added != 0) add_mode(at.file(), added, doing);
   }
   must_succeed(::listen(descriptor(), options.backlog), doing);
   start();

@@ -17,6 +17,7 @@
 
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
+#include <weft/io/fs_event.h>
 #include <weft/io/pipe.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
@@ -154,6 +155,23 @@ TEST_CASE("the umask decides who may use the file, unless the options let all") 
   });
 
   ::umask(before);
+}
+
+TEST_CASE("the mode of a socket's file is there when the file is, and no umask is changed") {
+  const TempDir dir;
+  const mode_t before = ::umask(0077);
+
+  test::run([&] {
+    auto watch = io::FsEvent::watch(dir.path());
+    auto listener =
+        PipeListener::bind(dir.path("s"), {.readable_by_all = true, .writable_by_all = true});
+    sleep_for(1ms);  // what has happened meanwhile is one change
+    CHECK(watch.next() == io::FsChange{.name = "s", .renamed = true});
+    CHECK(error_of([&] { PipeListener::bind(dir.path("s"), {.writable_by_all = true}); }) ==
+          "listen " + dir.path("s") + ": address already in use (EADDRINUSE)");
+  });
+
+  CHECK(::umask(before) == 0077);
 }
 
 TEST_CASE("connections are handed over in order, in the context of on_connection's caller") {
