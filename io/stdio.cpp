@@ -49,7 +49,8 @@ StreamPtr open_tcp(EventLoop& loop, int fd, const std::string& name) {
   Descriptor own = duplicate(fd, "open " + name);
   weft::detail::restore_blocking_at_exit(fd);
   TcpSocketPtr socket(new TcpSocket(loop));
-  uv_check(uv_tcp_open(socket->tcp(), own.get()), "open " + name);
+  const int code = uv_tcp_open(socket->tcp(), own.get());
+  if (code < 0) uv_check(code, "open " + name);
   static_cast<void>(own.release());
   socket->remember_peer();
   return socket;

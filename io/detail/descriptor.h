@@ -33,10 +33,13 @@ class Descriptor {
   int fd_ = -1;  // -1: none
 };
 
-// Returns what a system call returned.
+// Returns what a system call returned. The text is put together only where it failed: a
+// compiler may make an argument behind the call, and what that opened would be lost where
+// there is no memory for the text.
 // Errors: std::system_error with errno when that is negative.
-inline int must_succeed(int result, const std::string& doing) {
-  if (result < 0) uv_check(uv_translate_sys_error(errno), doing);
+template <typename... Text>
+int must_succeed(int result, const Text&... doing) {
+  if (result < 0) uv_check(uv_translate_sys_error(errno), (std::string() + ... + doing));
   return result;
 }
 

@@ -38,7 +38,8 @@ SignalWatch::SignalWatch(EventLoop& loop, int signal, SignalWatch* leader)
     : Feed(loop, "SIGNALWRAP", kSignalWords),
       signal_(signal),
       leader_(leader == nullptr ? this : leader) {
-  uv_check(uv_signal_init(loop.uv(), &handle_), "listen for " + io::signal_name(signal));
+  const int code = uv_signal_init(loop.uv(), &handle_);
+  if (code < 0) uv_check(code, "listen for " + io::signal_name(signal));
   set_data();
   set_referenced(false);
 }

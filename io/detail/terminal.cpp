@@ -51,7 +51,8 @@ Terminal::Terminal(EventLoop& loop, Descriptor copy, std::string name)
   const int code = uv_tty_init(loop.uv(), &handle_, copy.get(), 0);
   if (code < 0) uv_check(code == UV_EINVAL ? UV_ENOTTY : code, "open " + name_);
   set_data();
-  if (descriptor() == copy.get()) static_cast<void>(copy.release());
+  uv_os_fd_t opened = -1;
+  if (uv_fileno(raw(), &opened) == 0 && opened == copy.get()) static_cast<void>(copy.release());
 }
 
 // Not uv_tty_set_mode(), which does nothing when the mode is the one it set last: another
@@ -99,7 +100,7 @@ int Terminal::true_end(int code) noexcept {
 
 TerminalPtr open_terminal(EventLoop& loop, int fd, const std::string& name) {
   if (::isatty(fd) == 0) uv_check(uv_translate_sys_error(errno), "open " + name);
-  Descriptor copy(must_succeed(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "open " + name));
+  Descriptor copy(must_succeed(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "open ", name));
   return TerminalPtr(new Terminal(loop, std::move(copy), name));
 }
 
