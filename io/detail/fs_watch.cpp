@@ -89,6 +89,17 @@ FsWatch::Kept FsWatch::take_kept() {
   return {resource(), std::move(first)};
 }
 
+// Unlike the ends of other handles, in Node that of a watch is triggered by its closer.
+void FsWatch::tell_closed(PersistentHandler<>& handler) {
+  if (!handler) return;
+  try {
+    handler.call_on_tick(loop(), closed_by_, [] { return false; });
+  } catch (const std::bad_alloc&) {
+    return handler.call(loop(), resource());
+  }
+  loop().drain();
+}
+
 void FsWatch::drop_handlers() noexcept {
   Feed::drop_handlers();
   error_handler_.clear();

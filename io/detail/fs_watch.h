@@ -6,6 +6,8 @@
 
 #include <uv.h>
 
+#include <weft/ctx/async_id.h>
+#include <weft/ctx/detail/thread_state.h>
 #include <weft/io/detail/feed.h>
 #include <weft/io/fs_event.h>
 
@@ -29,6 +31,8 @@ class FsWatch final : public Feed<io::FsChange> {
   bool has_kept() const noexcept override { return has_overflowed_ || !kept_.empty(); }
   Kept take_kept() override;
   void drop_handlers() noexcept override;
+  void begin_close() noexcept override { closed_by_ = running_async_id(); }
+  void tell_closed(PersistentHandler<>& handler) override;
 
  private:
   ~FsWatch() override = default;
@@ -42,6 +46,7 @@ class FsWatch final : public Feed<io::FsChange> {
   const io::FsEventOptions options_;
   std::deque<io::FsChange> kept_;  // one for each name
   bool has_overflowed_ = false;    // then `kept_` is empty
+  AsyncId closed_by_ = 0;          // what ran then
   PersistentHandler<Error> error_handler_;
 };
 

@@ -6,11 +6,14 @@
 #include <string>
 #include <utility>
 
+#include <weft/ctx/detail/thread_state.h>
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/handle.h>
 
 namespace weft::detail {
+
+class Stream;
 
 [[noreturn]] void raise_moved_from(const char* what);
 [[noreturn]] void raise_other_thread(const char* what);
@@ -42,12 +45,21 @@ BlockPtr made_at(const SourceLocation& at, BlockPtr block) {
   return block;
 }
 
+// What triggers the tick of a result that was there at once, as in Node: a stream's is one
+// more tick of its caller's, any other is the handle's.
+inline AsyncId trigger_of_tick(const Handle& handle) noexcept {
+  return handle.resource().async_id();
+}
+inline AsyncId trigger_of_tick(const Stream&) noexcept {
+  return running_async_id();
+}
+
 // The callback form of a leaf: a result that was there at once comes on the next tick.
-template <typename T, typename Leaf>
-void start_leaf(Handle& handle, Callback<T> done, Leaf&& leaf) {
+template <typename T, typename Block, typename Leaf>
+void start_leaf(Block& block, Callback<T> done, Leaf&& leaf) {
   std::optional<Result<T>> at_once = leaf(Done<T>(done));
   if (!at_once) return;
-  complete_soon(EventLoop::current("io"), handle.resource().async_id(), std::move(done),
+  complete_soon(EventLoop::current("io"), trigger_of_tick(block), std::move(done),
                 *std::move(at_once));
 }
 

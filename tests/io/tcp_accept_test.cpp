@@ -15,6 +15,7 @@
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
+#include <weft/tests/support/stream_text.h>
 #include <weft/tests/support/trace.h>
 
 namespace weft {
@@ -302,6 +303,18 @@ TEST_CASE("on_close is called once a listener is closed, and its handlers are dr
   });
 
   CHECK(trace == Trace{"close returned", "closed"});
+}
+
+TEST_CASE("the close of a listener waits for no connection") {
+  test::run([] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    auto client = TcpStream::connect("127.0.0.1", listener.port());
+    auto server = listener.accept();
+    listener.close();
+    listener.wait_closed();
+    client.write("on");
+    CHECK(test::read_some(server) == "on");
+  });
 }
 
 TEST_CASE("waiting for the close of a closed listener returns at once, as often as one likes") {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -11,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/ctx/async_resource.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
@@ -212,6 +214,48 @@ TEST_CASE("a write the kernel takes at once is no resource; one it does not take
 
   CHECK(trace.front() == "init WRITEWRAP 6 3");
   CHECK(writes == Trace{"init WRITEWRAP 6 3", "before 6", "after 6", "destroy 6"});
+}
+
+TEST_CASE("the tick of what a stream did at once is triggered by what called it") {
+  std::function<void(TcpStream&, Callback<void>)> act;
+  SUBCASE("a write") {
+    act = [](TcpStream& stream, Callback<void> done) { stream.write("x", std::move(done)); };
+  }
+  SUBCASE("a second shutdown") {
+    act = [](TcpStream& stream, Callback<void> done) {
+      stream.shutdown();
+      stream.shutdown(std::move(done));
+    };
+  }
+  SUBCASE("a write to a closed stream") {
+    act = [](TcpStream& stream, Callback<void> done) {
+      stream.close();
+      stream.write("x", std::move(done));
+    };
+  }
+  AsyncId caller = 0;
+  AsyncId trigger = 0;
+
+  test::run([&] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    auto client = TcpStream::connect("127.0.0.1", listener.port());
+    spawn([&] {
+      caller = execution_async_id();
+      act(client, [&](const Result<void>&) { trigger = trigger_async_id(); });
+    }).join();
+    settle();
+  });
+
+  CHECK(caller != 0);
+  CHECK(trigger == caller);
+}
+
+TEST_CASE("what starts behind bind is triggered by its caller") {
+  test::run([] {
+    const auto listener = TcpListener::bind("127.0.0.1", 0);
+    const AsyncResource started("STARTED");
+    CHECK(started.trigger_async_id() == execution_async_id());
+  });
 }
 
 TEST_CASE("a failed connect and a failed bind leave no resource behind") {
