@@ -15,8 +15,14 @@
 //   the deadline, as every callback started inside does, but only Task::cancel, which
 //   cancels a fiber's own outermost scope, cancels them.
 //
+// A deadline that has passed counts at the next call that could wait, whether it would
+// have to or not, and for all that ask: is_cancelled(), check_cancelled(), remaining().
+//
 // A shielded scope hides from those inside what is cancelled outside: for cleanup
-// that must wait, above all in a destructor, which cannot let Cancelled pass.
+// that must wait. A destructor that runs while an exception, Cancelled too, unwinds the
+// stack is shielded by itself, since nothing may leave it: what waits there waits, and a
+// deadline of its own (move_on_after) ends that. Out of a destructor that runs on the
+// ordinary way, in a fiber that is cancelled, Cancelled does come: shield it.
 //
 // Scopes end with a function and not with a destructor, because a destructor cannot
 // catch. Deadlines are no resources, as they run no code of the user's: hooks do not
@@ -222,7 +228,8 @@ std::optional<std::chrono::nanoseconds> remaining() noexcept;
 // Context: any thread
 bool is_cancelled() noexcept;
 
-// Throws Cancelled if the running fiber is cancelled. For loops that do not wait.
+// Throws Cancelled if the running fiber is cancelled. For loops that do not wait; under a
+// deadline it costs a look at the clock.
 //
 // Context: fiber
 void check_cancelled();

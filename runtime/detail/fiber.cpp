@@ -293,7 +293,7 @@ void raise_cannot_wait(const char* what) {
 
 [[gnu::noinline]] Fiber& check_may_wait(const char* what) {
   if (runtime_thread.fiber == nullptr || thread_state.hooks_running != 0) raise_cannot_wait(what);
-  if (is_cancel_due(*runtime_thread.fiber)) raise_cancelled(*runtime_thread.fiber);
+  if (is_cancel_due_by_clock(*runtime_thread.fiber)) raise_cancelled(*runtime_thread.fiber);
   return *runtime_thread.fiber;
 }
 

@@ -111,6 +111,7 @@ class Fiber : public Runnable {
     kEventsOver = 4,       // its last `after` was emitted; only destructors run
     kSelfCancelled = 8,    // its outermost scope is cancelled; stays for good
     kAbortPending = 16,    // its wait is about to be aborted
+    kUnderDeadline = 32,   // a scope around it has a deadline: it looks at the clock (scope.h)
   };
 
   enum EndDuties : unsigned char {  // bits
@@ -257,6 +258,8 @@ Error ended_by_force(const char* what);
 // Whether Cancelled is to be thrown at `self`: not while an exception unwinds its
 // stack, where a second one would end the process.
 bool is_cancel_due(Fiber& self) noexcept;
+// The same where the loop may have stood still: a deadline that has passed counts.
+bool is_cancel_due_by_clock(Fiber& self) noexcept;
 // Throws Cancelled at `self`, the running fiber.
 [[noreturn]] void raise_cancelled(Fiber& self);
 // Whether the loop of `self` ends: waits may end by force.

@@ -232,12 +232,12 @@ void EventLoop::yield_slowly(Fiber& self) {
   if (thread_state.hooks_running != 0) raise_cannot_wait("yield");
   self.loop->ready_.push(self);
   self.loop->leave_slowly(self);
-  if (is_cancel_due(self)) raise_cancelled(self);
+  if (is_cancel_due_by_clock(self)) raise_cancelled(self);
 }
 
 void EventLoop::came_back_from_yield(Fiber& self) {
   came_back(self);
-  if (is_cancel_due(self)) raise_cancelled(self);
+  if (is_cancel_due_by_clock(self)) raise_cancelled(self);
 }
 
 // The record, and the stack below it, may be somebody else's before we have left.

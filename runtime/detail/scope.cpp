@@ -24,6 +24,18 @@ struct Source {
   const Scope* scope = nullptr;
 };
 
+// Whether what is cancelled outside of `scope` does not reach inside: behind a shield, and
+// in a destructor that runs while an exception unwinds, which no Cancelled may leave. The
+// outermost scope of such a destructor hides what is around it.
+bool hides_outer(const Scope& scope) noexcept {
+  if (scope.is_shielded) return true;
+  if (scope.entered_uncaught == 0) [[likely]]
+    return false;
+  const Scope* const outer = scope.parent;
+  return outer == nullptr || outer->owner != scope.owner ||
+         outer->entered_uncaught < scope.entered_uncaught;
+}
+
 // The outermost one that is seen from inside `scope`, on `fiber`.
 Source find_source(const Fiber& from, const Scope* scope) noexcept {
   const Fiber* fiber = &from;
@@ -35,7 +47,7 @@ Source find_source(const Fiber& from, const Scope* scope) noexcept {
       fiber = scope->owner;
     }
     if (scope->cancel_called) found = {fiber, scope};
-    if (scope->is_shielded) return found;
+    if (hides_outer(*scope)) return found;
     scope = scope->parent;
   }
 }
@@ -44,7 +56,7 @@ ScopeClock::time_point deadline_of(const Scope* scope) noexcept {
   ScopeClock::time_point earliest = kNoDeadline;
   while (scope != nullptr) {
     earliest = std::min(earliest, scope->deadline);
-    if (scope->is_shielded) break;
+    if (hides_outer(*scope)) break;
     if (scope->parent == nullptr) earliest = std::min(earliest, scope->inherited_deadline);
     scope = scope->parent;
   }
@@ -75,9 +87,29 @@ bool is_abortable(const Fiber& fiber) noexcept {
   return may_throw(fiber, exceptions.uncaught);
 }
 
+// Whether the fiber has to look at the clock where it could wait.
+void note_deadline(Fiber& fiber) noexcept {
+  constexpr auto kBit = static_cast<unsigned char>(Fiber::kUnderDeadline);
+  const bool has_deadline = fiber.scope != nullptr && fiber.scope->view->deadline() != kNoDeadline;
+  fiber.attention =
+      static_cast<unsigned char>(has_deadline ? fiber.attention | kBit : fiber.attention & ~kBit);
+}
+
+// Deadlines that have passed count though their timers have not run: the loop stands
+// still while a fiber computes, or finds all it asks for at once.
+void notice_deadlines(const Fiber& self) noexcept {
+  if (self.scope == nullptr || self.scope->view->deadline() > scope_now()) return;
+  for (Scope* scope = self.scope; scope != nullptr; scope = scope->parent) {
+    const bool is_outermost = hides_outer(*scope);
+    is_cancel_called(*scope);
+    if (is_outermost) break;
+  }
+}
+
 // Brings the bit of `fiber` up to date. Where it goes, only the running fiber loses it at
 // once: another one may be on its way out of an aborted wait, and looks when it runs.
 void refresh(Fiber& fiber) noexcept {
+  note_deadline(fiber);
   constexpr auto kBit = static_cast<unsigned char>(Fiber::kCancelRequested);
   if (find_source(fiber, fiber.scope).fiber != nullptr) {
     fiber.attention |= kBit;
@@ -214,7 +246,7 @@ void deadline_passed(Scope& scope) noexcept {
 
 bool is_own_cancel(const Scope& scope) noexcept {
   if (!scope.cancel_called) return false;
-  return scope.is_shielded || find_source(*scope.owner, scope.parent).fiber == nullptr;
+  return hides_outer(scope) || find_source(*scope.owner, scope.parent).fiber == nullptr;
 }
 
 ScopeEntry::ScopeEntry(Scope& scope, const char* what)
@@ -225,21 +257,25 @@ ScopeEntry::ScopeEntry(Scope& scope, const char* what)
   scope.owner = &self;
   scope.parent = std::exchange(self.scope, &scope);
   arm(scope);
-  if (self.attention != 0 || scope.cancel_called || scope.is_shielded) [[unlikely]] {
+  const bool is_cancelled_outside = (self.attention & ~Fiber::kUnderDeadline) != 0;
+  if (is_cancelled_outside || scope.cancel_called || hides_outer(scope)) [[unlikely]] {
     spread(scope);
     return;
   }
   const ScopeClock::time_point outer =
       scope.parent == nullptr ? scope.inherited_deadline : scope.parent->view->deadline();
   scope.view->set(std::min(scope.deadline, outer), false);
+  note_deadline(self);
 }
 
 ScopeEntry::~ScopeEntry() {
   Fiber& self = *scope_.owner;
   disarm(scope_);
+  const bool hid_outer = hides_outer(scope_);
   self.scope = scope_.parent;
   scope_.owner = nullptr;
-  if (self.attention != 0 || scope_.is_shielded) [[unlikely]]
+  note_deadline(self);
+  if ((self.attention & ~Fiber::kUnderDeadline) != 0 || hid_outer) [[unlikely]]
     refresh(self);
 }
 
@@ -254,6 +290,11 @@ bool is_cancel_due(Fiber& self) noexcept {
   if (!may_throw(self, runtime_thread.exceptions->uncaught)) return false;
   refresh(self);
   return self.is_cancel_requested();
+}
+
+bool is_cancel_due_by_clock(Fiber& self) noexcept {
+  if ((self.attention & Fiber::kUnderDeadline) != 0) notice_deadlines(self);
+  return is_cancel_due(self);
 }
 
 bool ends_before_park(Fiber& self, Wait& wait) noexcept {
@@ -289,10 +330,13 @@ ScopeClock::time_point effective_deadline() noexcept {
 bool is_running_cancelled() noexcept {
   const Fiber* const self = runtime_thread.fiber;
   if (self != nullptr) {
-    return self->is_cancel_requested() && find_source(*self, self->scope).fiber != nullptr;
+    if ((self->attention & Fiber::kUnderDeadline) != 0) notice_deadlines(*self);
+    return self->is_cancel_requested() && may_throw(*self, runtime_thread.exceptions->uncaught) &&
+           find_source(*self, self->scope).fiber != nullptr;
   }
   const ScopeView* const view = current_view();
-  return view != nullptr && view->is_cancelled();
+  if (view == nullptr || view->is_cancelled()) return view != nullptr;
+  return view->deadline() != kNoDeadline && view->deadline() <= scope_now();
 }
 
 ScopeClock::time_point scope_now() noexcept {

@@ -132,6 +132,8 @@ inline void begin_below(Scope& scope, Fiber& fiber) noexcept {
   fiber.scope = &scope;
   if (scope.view->is_cancelled()) [[unlikely]]
     fiber.attention |= Fiber::kCancelRequested;
+  if (scope.view->deadline() != kNoDeadline) [[unlikely]]
+    fiber.attention |= Fiber::kUnderDeadline;
 }
 
 // The deadline that counts for the running code; kNoDeadline: none.

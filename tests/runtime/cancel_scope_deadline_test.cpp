@@ -5,12 +5,14 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <doctest/doctest.h>
 
 #include <weft/ctx/detail/frame.h>
 #include <weft/runtime/await.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/channel.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
@@ -59,6 +61,48 @@ TEST_CASE("move_on_after tells of a function without a result whether it finishe
     CHECK(move_on_after(10ms, [] { sleep_for(1ms); }));
     CHECK_FALSE(move_on_after(1ms, [] { sleep_for(10ms); }));
   });
+}
+
+TEST_CASE("a deadline counts for who asks without waiting") {
+  test::run(
+      [] {
+        const auto limit = std::chrono::steady_clock::now() + 1s;
+        const auto is_noticed = [&](auto&& look) {
+          move_on_after(2ms, [&] {
+            while (!look() && std::chrono::steady_clock::now() < limit) {
+            }
+          });
+          return std::chrono::steady_clock::now() < limit;
+        };
+
+        CHECK(is_noticed([] { return is_cancelled(); }));
+        CHECK(is_noticed([] { return remaining() <= 0s; }));
+        CHECK(is_noticed([] {
+          check_cancelled();
+          return false;
+        }));
+        CHECK(is_noticed([] {
+          yield();
+          return false;
+        }));
+      },
+      {.clock = detail::Clock::kReal});
+}
+
+TEST_CASE("a deadline ends a loop of waits that need not wait") {
+  test::run(
+      [] {
+        Channel<int> full(1);
+        full.send(1);
+        const auto limit = std::chrono::steady_clock::now() + 1s;
+
+        move_on_after(2ms, [&] {
+          while (std::chrono::steady_clock::now() < limit) full.send(*full.receive());
+        });
+
+        CHECK(std::chrono::steady_clock::now() < limit);
+      },
+      {.clock = detail::Clock::kReal});
 }
 
 TEST_CASE("with_timeout throws TimedOut, which names the timeout and the place") {
@@ -397,6 +441,61 @@ TEST_CASE("a task that was let loose sees that its scope was cancelled, and goes
     });
     loose->join();
   });
+}
+
+// Calls `fn` when it dies.
+struct AtTheEnd {
+  explicit AtTheEnd(UniqueFunction<void()> at_the_end) : fn(std::move(at_the_end)) {}
+  AtTheEnd(const AtTheEnd&) = delete;
+  AtTheEnd& operator=(const AtTheEnd&) = delete;
+  ~AtTheEnd() { fn(); }
+  UniqueFunction<void()> fn;
+};
+
+TEST_CASE("a deadline inside a destructor that Cancelled runs ends the wait there") {
+  Trace trace;
+
+  test::run([&] {
+    Channel<int> never(0);
+    auto task = spawn([&] {
+      const AtTheEnd cleanup([&] {
+        CHECK(remaining() == std::nullopt);
+        const bool in_time = move_on_after(5ms, [&] { never.receive(); });
+        trace.push_back(in_time ? "received" : "given up");
+      });
+      sleep_for(1h);
+    });
+    sleep_for(2ms);
+    task.cancel();
+    sleep_for(10ms);
+    trace.push_back(task.done() ? "done" : "hangs");
+    never.close();
+  });
+
+  CHECK(trace == Trace{"given up", "done"});
+}
+
+TEST_CASE("a cancellation that a destructor's scope hid is met behind it") {
+  Trace trace;
+
+  test::run([&] {
+    CancelScope scope;
+    scope.run([&] {
+      try {
+        const AtTheEnd cleanup([&] {
+          scope.cancel();
+          CHECK(move_on_after(5ms, [] { sleep_for(1ms); }));
+          trace.push_back("cleaned up");
+        });
+        throw 1;
+      } catch (int) {
+      }
+      sleep_for(1h);
+      trace.push_back("not cancelled");
+    });
+  });
+
+  CHECK(trace == Trace{"cleaned up"});
 }
 
 TEST_SUITE_END();

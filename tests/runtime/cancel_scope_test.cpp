@@ -381,7 +381,7 @@ TEST_CASE("a shield holds off Task::cancel and the end of the run as well") {
   test::run([&] {
     spawn([&] {
       shielded([&] {
-        trace.push_back(outcome([] { sleep_for(1h); }));
+        CHECK_THROWS_AS(sleep_for(1h), std::system_error);  // ended by force, not cancelled
         trace.push_back(is_cancelled() ? "is cancelled" : "is not");
       });
       trace.push_back(is_cancelled() ? "is cancelled" : "is not");
@@ -396,7 +396,7 @@ TEST_CASE("a shield holds off Task::cancel and the end of the run as well") {
     detail::EventLoop::current("stop").stop(nullptr);
   });
 
-  CHECK(trace == Trace{"task went on", "task cancelled", "went on", "is not", "is cancelled"});
+  CHECK(trace == Trace{"task went on", "task cancelled", "is not", "is cancelled"});
 }
 
 TEST_CASE("Task::cancel is the cancel of the fiber's outermost scope") {
