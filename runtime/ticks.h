@@ -3,6 +3,10 @@
 // When the loop's outermost callback returns, all ticks run, then microtasks and
 // ready fibers in FIFO order, again until none is left. Each runs in the context
 // of the call that queued it.
+//
+// Ticks that queue ticks for ever keep everything else from running: no drain ends before
+// the last of them. What begins itself again is an immediate or a microtask, which leave
+// timers and I/O their turn.
 // Source: Node `process.nextTick`, `queueMicrotask`.
 #pragma once
 

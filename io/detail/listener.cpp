@@ -48,17 +48,17 @@ void Listener::is_ready(int status) noexcept {
   hand_over();  // accept(2) tells the error
 }
 
+// One: while more wait, libuv calls again in the next turn.
 void Listener::hand_over() {
-  while (is_wanted() && is_watching_ && !is_closing()) {
-    std::optional<Result<StreamPtr>> taken = take();
-    if (!taken) return;
-    if (accept_) {
-      accept_.complete(loop(), resource(), *std::move(taken));
-    } else if (*taken) {
-      connection_handler_.call(loop(), resource(), (*std::move(taken)).value());
-    } else {
-      tell_error(taken->failure());
-    }
+  if (!is_wanted() || !is_watching_ || is_closing()) return;
+  std::optional<Result<StreamPtr>> taken = take();
+  if (!taken) return;
+  if (accept_) {
+    accept_.complete(loop(), resource(), *std::move(taken));
+  } else if (*taken) {
+    connection_handler_.call(loop(), resource(), (*std::move(taken)).value());
+  } else {
+    tell_error(taken->failure());
   }
 }
 
@@ -73,16 +73,15 @@ void Listener::tell_error(const Error& error) {
 }
 
 std::optional<Result<StreamPtr>> Listener::take() noexcept {
-  for (;;) {
-    Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (accepted.get() >= 0) return taken(std::move(accepted));
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    Error error = uv_error(uv_translate_sys_error(errno), describe("accept"));
-    ++accept_errors_;
-    pause();
-    return Result<StreamPtr>(std::move(error));
-  }
+  Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (accepted.get() >= 0) return taken(std::move(accepted));
+  // One that came to nothing is no reason to look for others now.
+  const bool is_nothing = errno == EAGAIN || errno == EWOULDBLOCK;
+  if (is_nothing || errno == EINTR || errno == ECONNABORTED) return std::nullopt;
+  Error error = uv_error(uv_translate_sys_error(errno), describe("accept"));
+  ++accept_errors_;
+  pause();
+  return Result<StreamPtr>(std::move(error));
 }
 
 Result<StreamPtr> Listener::taken(Descriptor accepted) noexcept {

@@ -5,6 +5,8 @@
 // hides that no descriptors are left: it closes all waiting connections, and tells
 // nobody. Here that is an error like others, and after any error nothing is accepted
 // for a while, 5 ms at first and up to a second: the cause will be there at once again.
+// In a turn of the loop it accepts one connection, so that peers who connect faster than
+// they are served leave timers, signals and the others their turn.
 #pragma once
 
 #include <chrono>

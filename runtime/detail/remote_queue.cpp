@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <new>
+#include <utility>
 
 #include <weft/ctx/detail/resource_access.h>
 #include <weft/runtime/detail/loop.h>
@@ -7,6 +9,11 @@
 #include <weft/runtime/detail/work.h>
 
 namespace weft::detail {
+namespace {
+
+constexpr std::size_t kPostsPerTurn = 64;
+
+}  // namespace
 
 bool RemoteQueue::post(UniqueFunction<void()> fn) {
   const Execution* const execution = thread_state.execution;
@@ -102,30 +109,40 @@ int RemoteQueue::open() noexcept {
 }
 
 bool RemoteQueue::run_posted() noexcept {
-  std::vector<Posted> posted;
   EventLoop* loop = nullptr;
-  Work* works = nullptr;
+  const bool had_rest = next_ < taken_.size();
   {
     const std::scoped_lock lock(mutex_);
     loop = loop_;
-    posted.swap(posted_);
-    works = take_delivered();
+    if (!had_rest) {
+      taken_.swap(posted_);
+      ended_ = take_delivered();
+    }
     update_reference();
   }
-  for (Posted& item : posted) {
-    AsyncResource resource("POST", {.trigger = item.poster});
-    FrameRef frame;
-    try {
-      frame = std::move(item.frame).take();
-    } catch (const std::bad_alloc&) {
-      loop->uncaught(std::current_exception());
-      continue;
-    }
-    loop->call(resource, std::move(frame), [&item] { item.fn(); });
+  const std::size_t end = std::min(taken_.size(), next_ + kPostsPerTurn);
+  const bool has_run = next_ < end || ended_ != nullptr;
+  while (next_ < end) run(std::move(taken_[next_++]), *loop);
+  const bool has_rest = next_ < taken_.size();
+  if (!has_rest) {
+    taken_.clear();
+    next_ = 0;
+    end_works(std::exchange(ended_, nullptr));
   }
-  const bool has_run = !posted.empty() || works != nullptr;
-  end_works(works);
+  // What was posted while there was a rest woke the loop for nothing.
+  if (had_rest || has_rest) uv_async_send(&async_);
   return has_run;
+}
+
+void RemoteQueue::run(Posted item, EventLoop& loop) noexcept {
+  AsyncResource resource("POST", {.trigger = item.poster});
+  FrameRef frame;
+  try {
+    frame = std::move(item.frame).take();
+  } catch (const std::bad_alloc&) {
+    return loop.uncaught(std::current_exception());
+  }
+  loop.call(resource, std::move(frame), [&item] { item.fn(); });
 }
 
 // Under the mutex.
@@ -146,7 +163,7 @@ void RemoteQueue::end_works(Work* first) noexcept {
 
 bool RemoteQueue::try_end() noexcept {
   const std::scoped_lock lock(mutex_);
-  if (!posted_.empty()) return false;
+  if (!posted_.empty() || !taken_.empty()) return false;
   loop_ = nullptr;
   return true;
 }

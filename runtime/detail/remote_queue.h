@@ -48,7 +48,8 @@ class RemoteQueue {
   void end_wait() noexcept;
   void stop_waits() noexcept;
   uv_handle_t* handle() noexcept { return reinterpret_cast<uv_handle_t*>(&async_); }
-  // Whether anything was posted since the last call.
+  // Runs some of what was posted, in order, and leaves the rest to the next turn: threads
+  // that post faster than it runs must not starve I/O. Whether there was any.
   bool run_posted() noexcept;
   // Refuses posts from here on; false, and stays open, when something was posted.
   bool try_end() noexcept;
@@ -65,6 +66,7 @@ class RemoteQueue {
     PortableFrame frame;
     AsyncId poster;  // 0: outside of every resource
   };
+  static void run(Posted item, EventLoop& loop) noexcept;
 
   std::mutex mutex_;
   EventLoop* loop_;  // null: ended. Guarded by mutex_, as the three below
@@ -73,7 +75,10 @@ class RemoteQueue {
   std::size_t waits_ = 0;
   Work* delivered_ = nullptr;  // the first of a list
   Work** delivered_end_ = &delivered_;
-  Work* works_ = nullptr;  // on their way; the loop's thread's
+  Work* works_ = nullptr;      // on their way; the loop's thread's
+  std::vector<Posted> taken_;  // to be run; the loop's thread's, as next_
+  std::size_t next_ = 0;       // of taken_
+  Work* ended_ = nullptr;      // delivered behind taken_: an end overtakes no post
   uv_async_t async_;
 };
 

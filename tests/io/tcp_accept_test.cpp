@@ -37,12 +37,14 @@ std::string name_of(const TcpStream& client) {
   return std::to_string(client.local_address().port());
 }
 
+void wait_a_turn() {
+  await<int>(
+      [](Callback<int> done) { set_immediate([done = std::move(done)]() mutable { done(0); }); });
+}
+
 // Lets what is on its way over loopback arrive.
 void settle() {
-  for (int turn = 0; turn < 5; ++turn) {
-    await<int>(
-        [](Callback<int> done) { set_immediate([done = std::move(done)]() mutable { done(0); }); });
-  }
+  for (int turn = 0; turn < 5; ++turn) wait_a_turn();
 }
 
 TEST_SUITE_BEGIN("io/tcp_accept");
@@ -97,6 +99,31 @@ TEST_CASE("connections that come before anybody accepts are not lost") {
   });
 
   CHECK(accepted == clients);
+}
+
+TEST_CASE("a turn of the loop accepts one connection, whoever waits for it") {
+  int turns = 0;
+
+  test::run([&] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    std::vector<TcpStream> streams;
+    while (streams.size() < 5) streams.push_back(connect_to(listener));
+    settle();
+    int accepted = 0;
+    std::optional<Task<void>> server;
+    SUBCASE("a fiber") {
+      server = spawn([&] {
+        for (; accepted < 5; ++accepted) listener.accept();
+      });
+    }
+    SUBCASE("a handler") {
+      listener.on_connection([&](const TcpStream&) { ++accepted; });
+    }
+    for (; accepted < 5; ++turns) wait_a_turn();
+    listener.close();
+  });
+
+  CHECK(turns >= 4);  // the first connection is known to wait, and taken at once
 }
 
 TEST_CASE("connections that come before on_connection are handed over in order") {
