@@ -8,6 +8,7 @@
 #include <weft/io/detail/file_stream.h>
 #include <weft/io/detail/owner.h>
 #include <weft/io/detail/pipe_socket.h>
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/io/detail/terminal.h>
 #include <weft/io/stdio.h>
@@ -49,7 +50,8 @@ StreamPtr open_tcp(EventLoop& loop, int fd, const std::string& name) {
   Descriptor own = duplicate(fd, "open " + name);
   weft::detail::restore_blocking_at_exit(fd);
   TcpSocketPtr socket(new TcpSocket(loop));
-  const int code = uv_tcp_open(socket->tcp(), own.get());
+  int code = weft::detail::add_to_poll_set(loop.uv(), own.get());
+  if (code == 0) code = uv_tcp_open(socket->tcp(), own.get());
   if (code < 0) uv_check(code, "open " + name);
   static_cast<void>(own.release());
   socket->remember_peer();

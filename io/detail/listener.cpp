@@ -6,6 +6,7 @@
 #include <weft/ctx/error.h>
 #include <weft/ctx/snapshot.h>
 #include <weft/io/detail/listener.h>
+#include <weft/io/detail/poll_set.h>
 #include <weft/runtime/detail/report.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -26,6 +27,7 @@ Listener::Listener(EventLoop& loop, ResourceType type, Descriptor socket)
 void Listener::watch(bool on) noexcept {
   if (is_closing()) return;
   is_watching_ = on;
+  is_resting_ = false;
   // UV_DISCONNECT does not happen to a socket that listens.
   uv_must(uv_poll_start(&handle_, on ? UV_READABLE : UV_DISCONNECT,
                         [](uv_poll_t* handle, int status, int) {
@@ -110,14 +112,21 @@ Result<StreamPtr> Listener::wrap_or_error(Descriptor accepted) noexcept {
 // memory for it there is no pause.
 void Listener::pause() noexcept {
   pause_ = pause_ == std::chrono::milliseconds(0) ? kPauseMin : std::min(2 * pause_, kPauseMax);
-  const auto arm = [this] { resume_ = set_timeout(pause_, [this] { watch(true); }); };
+  const auto arm = [this] { resume_ = set_timeout(pause_, [this] { resume(); }); };
   try {
     detached(arm);
   } catch (const std::bad_alloc&) {
     return;
   }
-  watch(false);
+  is_watching_ = false;
+  is_resting_ = true;
+  uv_must(uv_poll_stop(&handle_));
   if (uv_has_ref(raw()) == 0) resume_.unref();
+}
+
+// libuv adds the descriptor to what it polls, and ends the process if that fails.
+void Listener::resume() noexcept {
+  add_to_poll_set(loop().uv(), socket_.get()) < 0 ? pause() : watch(true);
 }
 
 std::optional<Result<StreamPtr>> Listener::accept(Done<StreamPtr> done) {

@@ -55,6 +55,10 @@ class Listener : public Handle {
   void end_pending() noexcept override;
   void drop_handlers() noexcept override;
   void tell_closed(PersistentHandler<>& handler) override;
+  // A timer does it during a pause.
+  bool keeps_loop_alive() noexcept override {
+    return Handle::keeps_loop_alive() || (is_resting_ && uv_has_ref(raw()) != 0);
+  }
 
  private:
   bool is_wanted() const noexcept { return accept_ || connection_handler_; }
@@ -67,11 +71,13 @@ class Listener : public Handle {
   Result<StreamPtr> taken(Descriptor accepted) noexcept;
   Result<StreamPtr> wrap_or_error(Descriptor accepted) noexcept;
   void pause() noexcept;
+  void resume() noexcept;
   void tell_error(const Error& error);
 
   uv_poll_t handle_;
   Descriptor socket_;
   bool is_watching_ = false;
+  bool is_resting_ = false;             // in a pause; libuv does not watch
   bool has_waiting_ = false;            // a connection came that nobody wanted; not watching since
   std::chrono::milliseconds pause_{0};  // the last one; 0: none since the last connection
   Timeout resume_;                      // ends it

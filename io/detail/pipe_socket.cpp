@@ -6,6 +6,7 @@
 
 #include <weft/ctx/error.h>
 #include <weft/io/detail/pipe_socket.h>
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -110,6 +111,7 @@ Result<void> PipeSocket::open(Descriptor& fd, std::string name) {
   name_ = std::move(name);
   // libuv ends the process when it is to watch what cannot be watched, as a file.
   int code = find_stream_error(fd.get());
+  if (code == 0) code = add_to_poll_set(loop().uv(), fd.get());
   if (code == 0) code = uv_pipe_open(&handle_, fd.get());
   if (code < 0) return uv_error(code, describe("open"));
   static_cast<void>(fd.release());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <weft/ctx/error.h>
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/stream.h>
 #include <weft/runtime/detail/check.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -370,7 +371,8 @@ std::optional<Result<void>> Stream::shutdown(Done<void> done) {
 }
 
 int Stream::accept_into(uv_stream_t* into) noexcept {
-  const int code = uv_accept(stream_, into);
+  int code = uv_accept(stream_, into);
+  if (code == 0) code = add_to_poll_set(reinterpret_cast<uv_handle_t*>(into));
   // uv_accept() watches the stream again, also one that does not read or has ended.
   if (!is_reading_ && uv_read_start(stream_, &on_alloc, &on_read) == 0) uv_read_stop(stream_);
   return code;

@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/tcp_listener.h>
 #include <weft/io/detail/tcp_socket.h>
 
@@ -45,6 +46,9 @@ void TcpServer::adopt() {
 }
 
 Result<StreamPtr> TcpServer::wrap(Descriptor accepted) {
+  if (const int code = add_to_poll_set(loop().uv(), accepted.get()); code < 0) {
+    return uv_error(code, describe("accept"));
+  }
   TcpSocketPtr socket(new TcpSocket(loop(), {.trigger = resource().async_id()}));
   if (const int code = uv_tcp_open(socket->tcp(), accepted.get()); code < 0) {
     return uv_error(code, describe("accept"));

@@ -1,6 +1,7 @@
 #include <memory>
 #include <sys/socket.h>
 
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/socket_name.h>
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -16,6 +17,7 @@ struct ConnectRequest {
   TcpSocket& socket;
   AsyncResource resource;
   Completion<void> done;
+  int refused = 0;  // why the socket was closed before it was polled; 0: it was not
 };
 
 }  // namespace
@@ -37,6 +39,7 @@ void TcpSocket::connect(const io::Address& to, const std::optional<io::Address>&
     code = uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {
       const std::unique_ptr<ConnectRequest> ended(static_cast<ConnectRequest*>(r->data));
       TcpSocket& socket = ended->socket;
+      if (status == UV_ECANCELED && ended->refused < 0) status = ended->refused;
       if (status == 0 && socket.is_connected_to_itself()) status = UV_ECONNREFUSED;
       Result<void> result;
       if (status < 0) result = uv_error(status, socket.describe("connect"));
@@ -50,6 +53,8 @@ void TcpSocket::connect(const io::Address& to, const std::optional<io::Address>&
                         uv_error(code, describe("connect")));
     return;
   }
+  request->refused = add_to_poll_set(raw());
+  if (request->refused < 0) close();
   static_cast<void>(request.release());  // libuv's until its callback
 }
 

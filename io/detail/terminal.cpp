@@ -5,6 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/terminal.h>
 #include <weft/runtime/detail/uv_error.h>
 
@@ -101,7 +102,10 @@ int Terminal::true_end(int code) noexcept {
 TerminalPtr open_terminal(EventLoop& loop, int fd, const std::string& name) {
   if (::isatty(fd) == 0) uv_check(uv_translate_sys_error(errno), "open " + name);
   Descriptor copy(must_succeed(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "open ", name));
-  return TerminalPtr(new Terminal(loop, std::move(copy), name));
+  TerminalPtr terminal(new Terminal(loop, std::move(copy), name));
+  const int code = add_to_poll_set(reinterpret_cast<uv_handle_t*>(terminal->tty()));
+  if (code < 0) uv_check(code, "open " + name);
+  return terminal;
 }
 
 }  // namespace weft::detail

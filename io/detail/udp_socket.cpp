@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weft/ctx/error.h>
+#include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/socket_name.h>
 #include <weft/io/detail/stream.h>
 #include <weft/io/detail/udp_socket.h>
@@ -42,6 +43,7 @@ UdpSocket::UdpSocket(EventLoop& loop, io::UdpFamily family, bool is_batched)
   // The block is closed as any other, so it needs a handle in any case.
   if (open_code_ < 0) uv_must(uv_udp_init(loop.uv(), &handle_));
   set_data();
+  if (open_code_ == 0) open_code_ = add_to_poll_set(raw());
 }
 
 UdpSocketPtr UdpSocket::open(EventLoop& loop, io::UdpFamily family, const io::UdpOptions& options,

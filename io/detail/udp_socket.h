@@ -139,7 +139,7 @@ class UdpSocket final : public Handle {
 
   uv_udp_t handle_;
   io::UdpFamily family_ = io::UdpFamily::kIpv4;
-  int open_code_ = 0;  // why there is no descriptor; 0: there is one
+  int open_code_ = 0;  // why it has no descriptor, or cannot be polled; 0: neither
   bool is_receiving_ = false;
   bool is_paused_ = false;
   bool had_sends_ = false;  // that waited when it was closed

@@ -49,7 +49,7 @@ inline constexpr Call kCalls[] = {
      {EINTR, ECONNREFUSED, ETIMEDOUT, EADDRNOTAVAIL, ENETUNREACH, EAGAIN, ENOBUFS, EACCES}},
     {"copy_file_range", {EIO, ENOSPC, ENOMEM}},
     {"dup3", {EBUSY}},
-    // libuv tries a descriptor of uv_poll_init's.
+    // Of uv_poll_init, which tries a descriptor, and of add_to_poll_set.
     {"epoll_ctl, a try", {EPERM, ENOMEM, ENOSPC}},
     {"epoll_create1", {EMFILE, ENFILE, ENOMEM}},
     {"epoll_wait", {EINTR}},

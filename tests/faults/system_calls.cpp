@@ -275,7 +275,7 @@ ssize_t fault_writev(int fd, const iovec* pieces, int count) {
 
 extern "C" int fault_epoll_ctl(int, int, int, epoll_event*) asm("epoll_ctl");
 int fault_epoll_ctl(int poll, int what, int fd, epoll_event* event) {
-  // uv__io_check_fd adds the descriptor as -1, to see whether it can be watched.
+  // What adds a descriptor before libuv polls it adds it as -1.
   const bool is_try = what == EPOLL_CTL_ADD && event->data.fd == -1;
   const int error = is_try ? injected(row("epoll_ctl, a try")) : 0;
   if (error != 0) return fail(error);
