@@ -3,6 +3,8 @@
 #include <system_error>
 
 #include <weft/ctx/error.h>
+#include <weft/io/detail/owner.h>
+#include <weft/io/detail/stream.h>
 #include <weft/io/serve.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/report.h>
@@ -23,7 +25,30 @@ bool is_lost_peer(const std::exception_ptr& error) {
   }
 }
 
+// "a connection failed: 127.0.0.1:40000"; without the peer where the handler moved it away.
+std::string describe_failure(Stream& peer) {
+  const std::string what = "a connection failed";
+  try {
+    return weft::detail::StreamAccess::block(peer, "serve").describe(what + ":");
+  } catch (const UsageError&) {
+    return what;
+  }
+}
+
 }  // namespace
+
+Server::Idle::Idle(Server& of) noexcept : server(of), next(of.idle_) {
+  if (next != nullptr) next->previous = this;
+  server.idle_ = this;
+  ++server.counts_.idle;
+  if (server.is_stopping()) scope.cancel("the server stops");
+}
+
+Server::Idle::~Idle() {
+  (previous != nullptr ? previous->next : server.idle_) = next;
+  if (next != nullptr) next->previous = previous;
+  --server.counts_.idle;
+}
 
 Server::Server(Options options) : options_(std::move(options)), slots_(options_.connections_max) {
   if (options_.connections_max == 0) {
@@ -37,20 +62,29 @@ Server::Statistics Server::statistics() const noexcept {
   return all;
 }
 
-void Server::serve(TcpListener listener, Handler handler) {
-  serve_all<TcpStream>(std::move(listener), std::move(handler));
+void Server::serve(TcpListener listener, Handler handler, const SourceLocation& at) {
+  serve_all<TcpStream>(std::move(listener), std::move(handler), at);
 }
-void Server::serve(PipeListener listener, PipeHandler handler) {
-  serve_all<PipeStream>(std::move(listener), std::move(handler));
+void Server::serve(PipeListener listener, PipeHandler handler, const SourceLocation& at) {
+  serve_all<PipeStream>(std::move(listener), std::move(handler), at);
+}
+
+// A cancelled fiber only becomes ready, so the list stays as it is meanwhile.
+void Server::stop(std::string_view reason) noexcept {
+  accepting_.cancel(reason);
+  for (Idle* waiting = idle_; waiting != nullptr; waiting = waiting->next) {
+    waiting->scope.cancel(reason);
+  }
 }
 
 template <typename S>
-void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler) {
+void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler,
+                       const SourceLocation& at) {
   if (has_served_) throw UsageError("serve: this Server has served; make one for each serve()");
   if (!handler) throw UsageError("serve: the handler is empty");
   has_served_ = true;
   task_group([&](TaskGroup& connections) {
-    const auto accept_next = [&] { accept_one(connections, listener, handler); };
+    const auto accept_next = [&] { accept_one(connections, listener, handler, at); };
     accepting_.run([&] { accept_all(accept_next, listener); });
     listener.close();
     connections.cancel_scope().set_deadline(weft::detail::deadline_after(options_.grace));
@@ -59,12 +93,12 @@ void Server::serve_all(ListenerOf<S> listener, UniqueFunction<void(S&)> handler)
 
 template <typename S>
 void Server::accept_one(TaskGroup& connections, ListenerOf<S>& listener,
-                        UniqueFunction<void(S&)>& handler) {
+                        UniqueFunction<void(S&)>& handler, const SourceLocation& at) {
   Semaphore::Permit permit(slots_);
   // Destroyed in this order: who gets the permit finds the stream closed.
   connections.spawn([this, &handler, permit = std::move(permit),
-                     peer = listener.accept()]() mutable { attend([&] { handler(peer); }); },
-                    options_.fiber);
+                     peer = listener.accept()]() mutable { attend(peer, [&] { handler(peer); }); },
+                    options_.fiber, at);
 }
 
 // After a failed accept the listener pauses by itself. Without memory for a stack, a try
@@ -89,7 +123,7 @@ void Server::accept_all(const std::function<void()>& accept_next, const Listener
   }
 }
 
-void Server::attend(const std::function<void()>& handle) {
+void Server::attend(Stream& peer, const std::function<void()>& handle) {
   std::exception_ptr failure;
   try {
     handle();
@@ -104,13 +138,13 @@ void Server::attend(const std::function<void()>& handle) {
     return;
   }
   ++counts_.failed;
-  report(failure, "a connection failed");
+  report(failure, describe_failure(peer));
 }
 
-void Server::report(const std::exception_ptr& error, const char* what) {
+void Server::report(const std::exception_ptr& error, const std::string& what) {
   if (options_.on_error) return options_.on_error(error);
   if (is_lost_peer(error)) return;
-  weft::detail::report_uncaught(weft::detail::EventLoop::current(what), error, what);
+  weft::detail::report_uncaught(weft::detail::EventLoop::current("serve"), error, what.c_str());
 }
 
 }  // namespace weft::io

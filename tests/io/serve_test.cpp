@@ -310,6 +310,82 @@ TEST_CASE("without on_error a failure is printed, a lost peer is not") {
   CHECK_FALSE(child.says("lost"));
 }
 
+TEST_CASE("the report of a failed connection names its peer and the line that serves") {
+  const auto child = test::run_in_child([] {
+    test::run([] {
+      Server server;
+      auto listener = TcpListener::bind("127.0.0.1", 0);
+      const std::uint16_t port = listener.port();
+      auto task = spawn([&] {
+        server.serve(std::move(listener), [](TcpStream& peer) {
+          peer.close();
+          throw std::runtime_error("no such page");
+        });
+      });
+      auto client = TcpStream::connect("127.0.0.1", port);
+      std::fprintf(stderr, "client %s\n", client.local_address().to_string().c_str());
+      read_text(client);
+      server.stop();
+      task.join();
+    });
+  });
+
+  CHECK(child.status == 0);
+  const std::size_t at = child.errors.find("client ") + 7;
+  const std::string peer = child.errors.substr(at, child.errors.find('\n', at) - at);
+  CHECK(child.says("a connection failed: " + peer + ": no such page"));
+  CHECK(child.says("'connection' (spawned at "));
+  CHECK(child.says("serve_test.cpp:"));
+  CHECK_FALSE(child.says("serve.cpp:"));
+}
+
+TEST_CASE("a stop cuts the connections that are idle, and leaves those that work their grace") {
+  test::run([] {
+    Server* server = nullptr;
+    const auto answer = [&](TcpStream& peer) {
+      std::string text;
+      while (server->idle([&] { text = read_text(peer); }) && !text.empty()) {
+        sleep_for(2s);
+        peer.write(text);
+      }
+    };
+    Running running(answer, {.grace = 1h});
+    server = &running.server;
+    auto idle = running.connect();
+    auto used = running.connect();
+    used.write("hello");
+    sleep_for(1s);
+    check_counts(running.server.statistics(), {.active = 2, .accepted = 2});
+    CHECK(running.server.statistics().idle == 1);
+    const auto began = now();
+    running.server.stop();
+    CHECK(read_text(idle).empty());
+    CHECK(now() == began);
+    CHECK(read_text(used) == "hello");  // and does not wait for another
+    CHECK(read_text(used).empty());
+    running.task->join();
+
+    CHECK(now() - began == 1s);
+    check_counts(running.server.statistics(), {.accepted = 2, .finished = 2});
+    CHECK(running.server.statistics().idle == 0);
+  });
+}
+
+TEST_CASE("what an idle wait throws goes on, and so does a cancel from outside") {
+  test::run([] {
+    Server* server = nullptr;
+    Running running([&](TcpStream&) { server->idle([] { sleep_for(1h); }); }, {.grace = 1h});
+    server = &running.server;
+    CHECK_THROWS_AS(server->idle([] { throw std::runtime_error("no"); }), std::runtime_error);
+    auto client = running.connect();
+    sleep_for(1s);
+    running.task->cancel();
+    CHECK_THROWS_AS(running.task->join(), std::system_error);
+
+    check_counts(running.server.statistics(), {.accepted = 1, .cancelled = 1});
+  });
+}
+
 TEST_CASE("each connection begins in serve's context and has one of its own") {
   AsyncLocal<std::string> user;
   Trace trace;
