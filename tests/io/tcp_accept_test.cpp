@@ -448,14 +448,16 @@ TEST_CASE("a fiber that waits at an unreferenced listener is cancelled at the en
   Trace trace;
 
   test::run([&] {
-    auto listener = TcpListener::bind("127.0.0.1", 0);
-    listener.unref();
-    try {
-      listener.accept();
-    } catch (const Cancelled&) {
-      trace.push_back("cancelled");
-      throw;
-    }
+    spawn([&] {
+      auto listener = TcpListener::bind("127.0.0.1", 0);
+      listener.unref();
+      try {
+        listener.accept();
+      } catch (const Cancelled&) {
+        trace.push_back("cancelled");
+        throw;
+      }
+    });
   });
 
   CHECK(trace == Trace{"cancelled"});
