@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 #include <uv.h>
 
@@ -11,16 +13,26 @@
 namespace weft {
 namespace {
 
+// Of one of libuv's codes. libuv does not name all of the system's.
+std::string name_of(int code) {
+  char text[64];
+  uv_err_name_r(code, text, sizeof text);
+#ifdef __GLIBC__
+  if (std::string_view(text).starts_with("Unknown")) {
+    if (const char* const name = strerrorname_np(-code)) return name;
+  }
+#endif
+  return text;
+}
+
 class UvCategory final : public std::error_category {
  public:
   const char* name() const noexcept override { return "uv"; }
 
   std::string message(int code) const override {
     char text[128];
-    char short_name[64];
     uv_strerror_r(code, text, sizeof text);
-    uv_err_name_r(code, short_name, sizeof short_name);
-    return std::string(text) + " (" + short_name + ")";
+    return std::string(text) + " (" + name_of(code) + ")";
   }
 
   std::error_condition default_error_condition(int code) const noexcept override {
@@ -35,6 +47,16 @@ class UvCategory final : public std::error_category {
 const std::error_category& uv_category() noexcept {
   static const UvCategory category;
   return category;
+}
+
+std::string error_name(const std::error_code& code) {
+  const std::error_category& category = code.category();
+  if (!code) return {};
+  if (category == uv_category()) return name_of(code.value());
+  if (category == std::generic_category() || category == std::system_category()) {
+    return name_of(uv_translate_sys_error(code.value()));
+  }
+  return std::string(category.name()) + ":" + std::to_string(code.value());
 }
 
 namespace detail {

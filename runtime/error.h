@@ -18,6 +18,12 @@ namespace weft {
 // libuv's error numbers (negative errno values on Unix).
 const std::error_category& uv_category() noexcept;
 
+// The short name of a code of uv_category(), of the generic or of the system category:
+// "ECONNREFUSED", "EAI_NONAME", "EOF". Of any other code its category and number, as a
+// stream prints it: "iostream:1"; of no error (0) nothing.
+// Source: Node `error.code`; uv_err_name.
+std::string error_name(const std::error_code& code);
+
 // Thrown at each suspension point inside a cancelled scope (cancel_scope.h), until
 // that is left: let it pass. Not a std::exception, so that
 // `catch (const std::exception&)` lets it.

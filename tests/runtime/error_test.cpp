@@ -1,3 +1,5 @@
+#include <cerrno>
+#include <ios>
 #include <ostream>
 #include <string>
 #include <system_error>
@@ -35,6 +37,21 @@ TEST_CASE("the text says what libuv says, and the number's name") {
   CHECK(std::error_code(UV_ECONNREFUSED, uv_category()).message() ==
         "connection refused (ECONNREFUSED)");
   CHECK(std::string(uv_category().name()) == "uv");
+}
+
+TEST_CASE("a code of libuv's, the generic or the system category has its short name") {
+  CHECK(error_name({UV_ECONNREFUSED, uv_category()}) == "ECONNREFUSED");
+  CHECK(error_name({UV_EOF, uv_category()}) == "EOF");
+  CHECK(error_name({UV_EAI_NONAME, uv_category()}) == "EAI_NONAME");
+  CHECK(error_name(std::make_error_code(std::errc::connection_refused)) == "ECONNREFUSED");
+  CHECK(error_name({ENOENT, std::system_category()}) == "ENOENT");
+  CHECK(error_name({EOWNERDEAD, std::system_category()}) == "EOWNERDEAD");
+  CHECK(error_name({-EOWNERDEAD, uv_category()}) == "EOWNERDEAD");
+}
+
+TEST_CASE("any other code is told by its category and number, and no error not at all") {
+  CHECK(error_name(std::make_error_code(std::io_errc::stream)) == "iostream:1");
+  CHECK(error_name({}).empty());
 }
 
 TEST_CASE("an error says what was being done") {
