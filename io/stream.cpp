@@ -85,6 +85,10 @@ std::size_t Stream::try_write(std::span<const std::byte> bytes) {
   return block("try_write").try_write(bytes).value();
 }
 
+std::size_t Stream::write_queue_bytes() const {
+  return block("write_queue_bytes").write_queue_bytes();
+}
+
 void Stream::shutdown() {
   auto& stream = block("shutdown");
   await_leaf<void>(

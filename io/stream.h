@@ -78,6 +78,19 @@ class Stream {
   // Source: uv_try_write.
   std::size_t try_write(std::span<const std::byte> bytes);
 
+  // What waits to be written: bytes that write(..., done) copied because the kernel did not
+  // take them, and those of fibers that wait in write(). Nothing limits the former: a peer
+  // that does not read makes them grow. Who writes from callbacks looks at it, stops what
+  // brings the bytes, and goes on in the `done` of the write, which is called when all up
+  // to it is written:
+  //
+  //   to.write(bytes, [&](Result<void>) { from.resume(); });
+  //   if (to.write_queue_bytes() > 64 * 1024) from.pause();
+  //
+  // 0 once it is closed, and of a file, which takes all at once.
+  // Source: uv_stream_get_write_queue_size; Node `socket.writableLength`.
+  std::size_t write_queue_bytes() const;
+
   // Ends the writing side once all writes are done; the peer reads end of stream.
   // Reading goes on. A second call does nothing.
   //

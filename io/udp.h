@@ -134,9 +134,12 @@ class UdpSocket {
   std::size_t send_batch(std::span<const Datagram> datagrams);
   void send_batch(std::span<const Datagram> datagrams, Callback<std::size_t> done);
 
-  // What waits for room in the kernel's buffer.
+  // What waits for room in the kernel's buffer, as a stream calls it and as Node does. Sends
+  // with `done` are copied and wait here without a limit: who makes them from callbacks
+  // looks at it, and goes on in the `done` of the last.
   // Units:  bytes
-  // Source: Node `socket.getSendQueueSize()`.
+  // Source: uv_udp_get_send_queue_size; Node `socket.getSendQueueSize()`.
+  std::size_t write_queue_bytes() const { return send_queue_size(); }
   std::size_t send_queue_size() const;
   // Source: Node `socket.getSendQueueCount()`.
   std::size_t send_queue_count() const;

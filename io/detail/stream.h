@@ -57,6 +57,10 @@ class Stream : public Handle {
   // Sends the descriptor of `carrier` along with the first of `bytes`, then closes that.
   std::optional<Result<void>> write_with(HandlePtr<Stream> carrier, Bytes bytes, bool copies,
                                          Done<void> done);
+  // What libuv holds, and will write when the kernel has room.
+  std::size_t write_queue_bytes() const noexcept {
+    return stream_ == nullptr ? 0 : uv_stream_get_write_queue_size(stream_);
+  }
   std::optional<Result<void>> shutdown(Done<void> done);
   // Takes over the next descriptor that was sent along, as what `into` is; one has come.
   int accept_into(Stream& into) noexcept { return accept_into(into.stream_); }

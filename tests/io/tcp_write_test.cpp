@@ -383,6 +383,39 @@ TEST_CASE("a fiber cancelled in a blocked write closes the stream") {
   });
 }
 
+TEST_CASE("what the kernel does not take is counted until it is written") {
+  const std::string large(kTooMuch, 'x');
+  std::size_t queued_at_done = 1;
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    CHECK(client.write_queue_bytes() == 0);
+    client.write("taken at once", {});
+    CHECK(client.write_queue_bytes() == 0);
+
+    client.write(large, {});
+    const std::size_t queued = client.write_queue_bytes();
+    CHECK(queued > 0);
+    CHECK(queued <= large.size());
+    bool is_over = false;
+    client.write("behind it", [&, &stream = client](Result<void>) {
+      queued_at_done = stream.write_queue_bytes();
+      is_over = true;
+    });
+    CHECK(client.write_queue_bytes() == queued + 9);
+
+    std::size_t got = 0;
+    std::array<std::byte, 65536> buffer;
+    while (got < large.size() + 13 + 9) got += server.read(buffer);
+    while (!is_over) next_turn();
+    client.close();
+    client.wait_closed();
+    CHECK(client.write_queue_bytes() == 0);
+  });
+
+  CHECK(queued_at_done == 0);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -62,6 +62,7 @@ TEST_CASE("a send waits until the kernel has room, and those behind it wait with
     trace.push_back("waited");
     CHECK(sender.socket.send_queue_count() == 2);
     CHECK(sender.socket.send_queue_size() == sender.text.size() + 5);
+    CHECK(sender.socket.write_queue_bytes() == sender.text.size() + 5);
 
     sender.make_room();
     fiber.join();
