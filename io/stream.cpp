@@ -102,6 +102,13 @@ void Stream::shutdown(Callback<void> done) {
 void Stream::close() {
   if (block_ != nullptr) block("close").close();
 }
+void Stream::close(Error why) {
+  if (!why.code) throw UsageError("close: the code is no error; close() is for none");
+  if (block_ != nullptr) block("close").close_with(std::move(why));
+}
+void Stream::close(std::error_code why) {
+  close(Error{why, {}});
+}
 bool Stream::is_closing() const noexcept {
   return block_ == nullptr || block_->is_closing();
 }
@@ -123,6 +130,12 @@ void Stream::on_error(UniqueFunction<void(Error)> handler) {
 }
 void Stream::on_close(UniqueFunction<void()> handler) {
   block("on_close").on_close(std::move(handler));
+}
+void Stream::tell_why_closed(UniqueFunction<void(Error)> handler) {
+  auto& stream = block("on_close");
+  if (!handler) return stream.on_close({});
+  stream.on_close(
+      [&stream, handler = std::move(handler)]() mutable { handler(stream.why_closed()); });
 }
 void Stream::pause() {
   block("pause").pause();

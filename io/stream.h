@@ -20,6 +20,9 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
 
 #include <weft/ctx/async_id.h>
 #include <weft/ctx/unique_function.h>
@@ -32,6 +35,9 @@ namespace weft {
 namespace detail {
 class Stream;
 struct StreamAccess;
+
+template <typename F>
+concept TakesErrorOnly = !std::is_invocable_v<F&> && std::is_invocable_v<F&, Error>;
 }  // namespace detail
 
 namespace io {
@@ -104,6 +110,15 @@ class Stream {
   // Starts closing: pending operations end with operation_canceled, then the close
   // handler runs. A second call does nothing.
   void close();
+  // The same because of an error: pending operations end with it instead, so that who
+  // waits learns why; then on_error's handler is told, then on_close's.
+  //
+  //   peer.close({std::make_error_code(std::errc::timed_out), "request"});
+  //
+  // Errors: UsageError for a code that is no error.
+  // Source: Node `socket.destroy(error)`.
+  void close(Error why);
+  void close(std::error_code why);
   bool is_closing() const noexcept;
   // Waits until a close has ended.
   // Context: fiber
@@ -116,8 +131,15 @@ class Stream {
   void on_data(UniqueFunction<void(std::span<const std::byte> bytes)> handler);
   void on_end(UniqueFunction<void()> handler);
   void on_error(UniqueFunction<void(Error error)> handler);
-  // Called once the stream is closed, by whatever; handlers are dropped after it.
+  // Called once the stream is closed, by whatever; handlers are dropped after it. One that
+  // takes an Error gets what the stream ended with: that of close(error), or the one that
+  // ended reading. Its code is 0 when there was none.
+  // Source: Node 'close', whose handler gets whether there was an error.
   void on_close(UniqueFunction<void()> handler);
+  template <weft::detail::TakesErrorOnly F>
+  void on_close(F handler) {
+    tell_why_closed(std::move(handler));
+  }
   // Stops and restarts on_data's handler; meanwhile the kernel's buffers fill.
   void pause();
   void resume();
@@ -137,6 +159,7 @@ class Stream {
  private:
   friend struct weft::detail::StreamAccess;
   weft::detail::Stream& block(const char* what) const;
+  void tell_why_closed(UniqueFunction<void(Error why)> handler);
 
   Block block_;
 };

@@ -43,7 +43,7 @@ void finish(void* data, int code, const char* what) noexcept {
   const std::unique_ptr<Request> request(static_cast<Request*>(data));
   Stream& stream = request->stream;
   Result<void> result;
-  if (code < 0) result = uv_error(code, stream.describe(what));
+  if (code < 0) result = stream.failure(code, what);
   request->done.complete(stream.loop(), request->resource, std::move(result));
 }
 
@@ -380,8 +380,36 @@ int Stream::accept_into(uv_stream_t* into) noexcept {
 
 // --- closing ---
 
+void Stream::close_with(Error why) noexcept {
+  if (is_closing()) return;
+  close_error_ = ErrorBox(std::move(why));
+  close();
+}
+
+Error Stream::failure(int code, std::string_view what) noexcept {
+  return code == UV_ECANCELED && close_error_ ? close_error() : uv_error(code, describe(what));
+}
+
+Error Stream::close_error() const noexcept {
+  try {
+    return *close_error_;
+  } catch (const std::bad_alloc&) {
+    return {close_error_.code(), {}};  // it says enough
+  }
+}
+
+Error Stream::why_closed() const {
+  if (close_error_) return close_error();
+  if (end_code_ == 0 || end_code_ == UV_EOF) return {};
+  return uv_error(end_code_, "read");
+}
+
 void Stream::end_pending() noexcept {
-  if (read_) cancel_read();
+  if (read_) finish_read(failure(UV_ECANCELED, "read"));
+  const bool is_told = is_end_told_ && end_code_ != UV_EOF;
+  if (close_error_ && error_handler_ && !is_told) {
+    error_handler_.call(loop(), resource(), close_error());
+  }
 }
 
 void Stream::drop_handlers() noexcept {

@@ -79,6 +79,13 @@ class Stream : public Handle {
   void pause() noexcept;
   void resume();
 
+  // Closes because of an error, which everybody hears who waits; nothing when it is closing.
+  void close_with(Error why) noexcept;
+  // What it ended with; no code: nothing failed.
+  Error why_closed() const;
+  // What an operation failed with: `code`, or why the stream was closed meanwhile.
+  Error failure(int code, std::string_view what) noexcept;
+
   // "read 127.0.0.1:80"; empty where there is no memory for it.
   std::string describe(std::string_view what) noexcept;
   // Errors: std::system_error when the stream is closed.
@@ -140,6 +147,7 @@ class Stream : public Handle {
   std::size_t take_buffered(std::span<std::byte> into) noexcept;
   void deliver_buffered();
   void check_not_shut_down() const;
+  Error close_error() const noexcept;
   std::optional<Result<void>> write_rest(std::span<uv_buf_t> buffers, int taken, bool copies,
                                          Done<void> done);
   std::optional<Result<void>> request_write(std::span<uv_buf_t> rest, bool copies, Done<void> done,
@@ -147,6 +155,7 @@ class Stream : public Handle {
 
   PersistentHandler<> end_handler_;
   PersistentHandler<Error> error_handler_;
+  ErrorBox close_error_;      // why it was closed; none: by nobody, or not because of an error
   int end_code_ = 0;          // UV_EOF or the error that ended reading; 0: open
   bool is_end_told_ = false;  // to a handler, or by a close
   bool is_paused_ = false;

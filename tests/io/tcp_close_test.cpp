@@ -6,6 +6,7 @@
 #include <ostream>
 #include <span>
 #include <string>
+#include <sys/socket.h>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -15,6 +16,7 @@
 #include <weft/ctx/async_local.h>
 #include <weft/ctx/error.h>
 #include <weft/io/tcp.h>
+#include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/ticks.h>
@@ -369,6 +371,89 @@ TEST_CASE("a stream may outlive the run") {
   CHECK_THROWS_AS(pair->client.read(buffer), UsageError);
   CHECK_THROWS_AS(pair->client.write("a", {}), UsageError);
   CHECK_THROWS_AS(pair->server.read(buffer, [](Result<std::size_t>) {}), UsageError);
+}
+
+// --- close(error) ---
+
+const Error kLate = {std::make_error_code(std::errc::timed_out), "request"};
+
+TEST_CASE("a close with an error ends what is pending with it, then tells on_error and on_close") {
+  const std::string large(16 * 1024 * 1024, 'x');
+  Trace trace;
+  const auto note = [&](std::string what) {
+    return [&trace, what](const auto& result) { trace.push_back(what + ": " + result.message()); };
+  };
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    std::array<std::byte, 8> buffer;
+    client.read(buffer, note("read"));
+    client.write(large, note("write"));
+    client.shutdown(note("shutdown"));
+    client.on_error(note("error"));
+    client.on_close(note("closed"));
+    client.close(kLate);
+    client.close(std::make_error_code(std::errc::io_error));  // does nothing
+    trace.push_back("close returned");
+    client.wait_closed();
+  });
+
+  const std::string text = ": request: " + kLate.code.message();
+  CHECK(trace == Trace{"close returned", "write" + text, "shutdown" + text, "read" + text,
+                       "error" + text, "closed" + text});
+}
+
+TEST_CASE("a fiber that reads is told why its stream was closed") {
+  test::run([] {
+    auto [client, server] = make_pair();
+    set_timeout(1s, [&stream = client] { stream.close(kLate); });
+    try {
+      read_some(client);
+      FAIL("the read has ended");
+    } catch (const std::system_error& error) {
+      CHECK(error.code() == std::errc::timed_out);
+    }
+  });
+}
+
+TEST_CASE("on_close tells no error of a plain close, nor of one behind the end of the stream") {
+  Trace trace;
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    client.on_close([&](const Error& why) { trace.push_back(why.code ? "error" : "plain"); });
+    server.on_close([&](const Error& why) { trace.push_back(why.code ? "error" : "end"); });
+    server.on_data([](std::span<const std::byte>) {});
+    client.close();
+    client.wait_closed();
+    server.wait_closed();
+  });
+
+  CHECK(trace == Trace{"plain", "end"});
+}
+
+TEST_CASE("on_close tells the error that ended reading") {
+  Trace trace;
+
+  test::run([&] {
+    auto [client, server] = make_pair();
+    server.on_close([&](const Error& why) { trace.push_back(error_name(why.code)); });
+    server.on_data([](std::span<const std::byte>) {});
+    const linger reset = {.l_onoff = 1, .l_linger = 0};
+    CHECK(::setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+    client.close();
+    server.wait_closed();
+  });
+
+  CHECK(trace == Trace{"ECONNRESET"});
+}
+
+TEST_CASE("a close with a code that is no error is refused") {
+  test::run([] {
+    auto [client, server] = make_pair();
+    CHECK_THROWS_AS(client.close(std::error_code()), UsageError);
+    CHECK_FALSE(client.is_closing());
+  });
 }
 
 TEST_SUITE_END();
