@@ -137,6 +137,9 @@ void Stream::tell_why_closed(UniqueFunction<void(Error)> handler) {
   stream.on_close(
       [&stream, handler = std::move(handler)]() mutable { handler(stream.why_closed()); });
 }
+void Stream::set_timeout(std::chrono::nanoseconds idle, UniqueFunction<void()> fn) {
+  block("set_timeout").set_idle_timeout(idle, std::move(fn));
+}
 void Stream::pause() {
   block("pause").pause();
 }

@@ -17,6 +17,7 @@
 // another thread ends the process.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -140,6 +141,16 @@ class Stream {
   void on_close(F handler) {
     tell_why_closed(std::move(handler));
   }
+  // Calls `fn` once nothing was read or written for `idle`, or what waits to be written
+  // has not become less; once for each set_timeout(), and not after a close. Another call
+  // replaces it, 0 ends it. The stream stays open: fn closes it, say with close(error), or
+  // asks the peer and sets another. It keeps no loop alive.
+  //
+  // Units:  whole milliseconds, rounded up.
+  // Errors: UsageError for less than 0.
+  // Source: Node `socket.setTimeout(ms, fn)`. One timer a stream, which activity does not
+  //         touch.
+  void set_timeout(std::chrono::nanoseconds idle, UniqueFunction<void()> fn = {});
   // Stops and restarts on_data's handler; meanwhile the kernel's buffers fill.
   void pause();
   void resume();

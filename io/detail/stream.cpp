@@ -43,7 +43,11 @@ void finish(void* data, int code, const char* what) noexcept {
   const std::unique_ptr<Request> request(static_cast<Request*>(data));
   Stream& stream = request->stream;
   Result<void> result;
-  if (code < 0) result = stream.failure(code, what);
+  if (code < 0) {
+    result = stream.failure(code, what);
+  } else {
+    stream.note_activity();
+  }
   request->done.complete(stream.loop(), request->resource, std::move(result));
 }
 
@@ -124,6 +128,8 @@ void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexce
 
 inline void Stream::receive(ssize_t count, const uv_buf_t& buffer) noexcept {
   if (count <= 0 && buffer_.begin == buffer_.end) buffer_ = Buffer{};
+  if (count > 0 && idle_ != nullptr) [[unlikely]]
+    note_activity();
   if (count > 0 && read_) {
     read_.complete(loop(), resource(), static_cast<std::size_t>(count));
   } else if (count > 0) {
@@ -248,6 +254,7 @@ std::optional<Result<void>> Stream::write(std::span<const Bytes> pieces, bool co
                                           Done<void> done) {
   if (is_closing()) return Result<void>(uv_error(UV_EBADF, "write: the stream is closed"));
   check_not_shut_down();
+  note_activity();
   constexpr Bytes kNothing;
   if (pieces.empty()) pieces = {&kNothing, 1};
   std::array<uv_buf_t, 8> few;
@@ -322,6 +329,7 @@ std::optional<Result<void>> Stream::write_with(StreamPtr carrier, Bytes bytes, b
 std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool copies,
                                                   Done<void> done, StreamPtr carrier) {
   if (writing_ == Writing::kSynchronous) {
+    note_activity();
     const int code = write_synchronously(rest);
     return code < 0 ? Result<void>(uv_error(code, describe("write"))) : Result<void>();
   }
@@ -346,6 +354,7 @@ std::optional<Result<void>> Stream::request_write(std::span<uv_buf_t> rest, bool
     return Result<void>(uv_error(code, describe("write")));
   }
   static_cast<void>(request.release());  // libuv's until its callback
+  note_activity();
   return std::nullopt;
 }
 
@@ -378,6 +387,50 @@ int Stream::accept_into(uv_stream_t* into) noexcept {
   return code;
 }
 
+// --- silence ---
+
+void IdleTimeout::on_ring(Alarm& alarm) noexcept {
+  static_cast<IdleTimeout&>(alarm).stream.look_if_idle();
+}
+
+void Stream::set_idle_timeout(std::chrono::nanoseconds idle, UniqueFunction<void()> fn) {
+  if (idle.count() < 0) throw UsageError("set_timeout: the time is negative; 0 ends a timeout");
+  std::unique_ptr<IdleTimeout> next;
+  if (idle.count() > 0) {
+    require_callback(fn, "set_timeout");
+    const auto whole_ms = std::chrono::ceil<std::chrono::milliseconds>(idle).count();
+    next =
+        std::make_unique<IdleTimeout>(*this, static_cast<std::uint64_t>(whole_ms), std::move(fn));
+  }
+  drop_idle_timeout();
+  if (next == nullptr || is_closing()) return;
+  idle_ = std::move(next);
+  loop().timers().update_now();
+  note_activity();
+  loop().timers().arm(*idle_, idle_->active_at_ms + idle_->delay_ms);
+}
+
+void Stream::note_activity() noexcept {
+  if (idle_ == nullptr) return;
+  idle_->active_at_ms = loop().now_ms();
+  idle_->queued_bytes = write_queue_bytes();
+}
+
+void Stream::look_if_idle() noexcept {
+  if (is_closing()) return;
+  const std::size_t queued = write_queue_bytes();
+  if (queued != 0 && queued != idle_->queued_bytes) note_activity();  // the peer takes it, slowly
+  const std::uint64_t over_at_ms = idle_->active_at_ms + idle_->delay_ms;
+  if (loop().now_ms() < over_at_ms) return loop().timers().arm(*idle_, over_at_ms);
+  const std::unique_ptr<IdleTimeout> over = std::move(idle_);
+  loop().call(over->resource, [&over] { over->callback(); });
+}
+
+void Stream::drop_idle_timeout() noexcept {
+  const std::unique_ptr<IdleTimeout> over = std::move(idle_);
+  if (over != nullptr) loop().timers().disarm(*over);
+}
+
 // --- closing ---
 
 void Stream::close_with(Error why) noexcept {
@@ -405,6 +458,7 @@ Error Stream::why_closed() const {
 }
 
 void Stream::end_pending() noexcept {
+  drop_idle_timeout();
   if (read_) finish_read(failure(UV_ECANCELED, "read"));
   const bool is_told = is_end_told_ && end_code_ != UV_EOF;
   if (close_error_ && error_handler_ && !is_told) {

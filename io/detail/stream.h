@@ -14,6 +14,7 @@
 //    connects and shutdowns libuv ends itself, with UV_ECANCELED.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@
 #include <uv.h>
 
 #include <weft/io/detail/bytes.h>
+#include <weft/io/detail/idle_timeout.h>
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/handle.h>
 
@@ -48,6 +50,8 @@ class Stream : public Handle {
   // write() of one piece, in two steps: what uv_try_write() says, and the rest.
   int write_now(Bytes bytes) noexcept {
     if (is_closing() || writing_ != Writing::kOpen) return UV_EAGAIN;  // write_more() says why
+    if (idle_ != nullptr) [[unlikely]]
+      note_activity();
     const uv_buf_t buffer = to_uv(bytes);
     return uv_try_write(stream_, &buffer, 1);
   }
@@ -78,6 +82,11 @@ class Stream : public Handle {
   void on_error(UniqueFunction<void(Error)> handler) { error_handler_.set(std::move(handler)); }
   void pause() noexcept;
   void resume();
+
+  // 0: never.
+  void set_idle_timeout(std::chrono::nanoseconds idle, UniqueFunction<void()> fn);
+  // For an idle timeout, if there is one: something was read or written.
+  void note_activity() noexcept;
 
   // Closes because of an error, which everybody hears who waits; nothing when it is closing.
   void close_with(Error why) noexcept;
@@ -147,6 +156,9 @@ class Stream : public Handle {
   std::size_t take_buffered(std::span<std::byte> into) noexcept;
   void deliver_buffered();
   void check_not_shut_down() const;
+  friend struct IdleTimeout;
+  void look_if_idle() noexcept;
+  void drop_idle_timeout() noexcept;
   Error close_error() const noexcept;
   std::optional<Result<void>> write_rest(std::span<uv_buf_t> buffers, int taken, bool copies,
                                          Done<void> done);
@@ -164,6 +176,7 @@ class Stream : public Handle {
   // Last, because a read and a write of a busy stream need these and the uv handle that follows.
   Completion<std::size_t> read_;  // pending
   std::span<std::byte> read_into_;
+  std::unique_ptr<IdleTimeout> idle_;  // null: none
   bool is_reading_ = false;
   Writing writing_ = Writing::kOpen;
   uv_stream_t* const stream_;  // null: write_synchronously()
