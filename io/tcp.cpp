@@ -26,6 +26,24 @@ ConnectTarget target_of(std::span<const Address> to, const ConnectOptions& optio
 
 }  // namespace
 
+// --- Connecting ---
+
+struct Connecting::State {
+  EventLoop* loop = nullptr;
+  weft::detail::TcpConnect* attempt = nullptr;  // null: it has ended
+};
+
+void Connecting::cancel() {
+  if (!is_pending()) return;
+  if (state_->loop != weft::detail::runtime_thread.loop) {
+    weft::detail::raise_other_thread("cancel");
+  }
+  weft::detail::cancel(*state_->attempt);
+}
+bool Connecting::is_pending() const noexcept {
+  return state_ != nullptr && state_->attempt != nullptr;
+}
+
 // --- TcpStream ---
 
 // Its block is a TcpSocket, unless another kind of stream was moved into it as a Stream.
@@ -43,35 +61,41 @@ TcpStream TcpStream::connect_to(ConnectTarget target) {
       },
       [&] { weft::detail::cancel(*attempt); }, "connect"));
 }
-void TcpStream::connect_to(ConnectTarget target, Callback<TcpStream> done) {
-  weft::detail::connect_tcp(EventLoop::current("connect"), std::move(target),
-                            [done = std::move(done)](Result<TcpSocketPtr> socket) mutable {
-                              if (!done) return;
-                              socket
-                                  ? done(StreamAccess::make<TcpStream>(std::move(socket).value()))
-                                  : done(socket.failure());
-                            });
+Connecting TcpStream::connect_to(ConnectTarget target, Callback<TcpStream> done) {
+  auto& loop = EventLoop::current("connect");
+  auto state = std::make_shared<Connecting::State>();
+  state->loop = &loop;
+  auto& attempt = weft::detail::connect_tcp(
+      loop, std::move(target),
+      [done = std::move(done), state](Result<TcpSocketPtr> socket) mutable {
+        state->attempt = nullptr;
+        if (!done) return;
+        socket ? done(StreamAccess::make<TcpStream>(std::move(socket).value()))
+               : done(socket.failure());
+      });
+  state->attempt = &attempt;
+  return Connecting(std::move(state));
 }
 
 TcpStream TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
                              const SourceLocation& at) {
   return connect_to(ConnectTarget{std::string(host), port, {}, options, at});
 }
-void TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
-                        Callback<TcpStream> done, const SourceLocation& at) {
-  connect_to(ConnectTarget{std::string(host), port, {}, options, at}, std::move(done));
+Connecting TcpStream::connect(std::string_view host, std::uint16_t port, ConnectOptions options,
+                              Callback<TcpStream> done, const SourceLocation& at) {
+  return connect_to(ConnectTarget{std::string(host), port, {}, options, at}, std::move(done));
 }
-void TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
-                        const SourceLocation& at) {
-  connect(host, port, ConnectOptions(), std::move(done), at);
+Connecting TcpStream::connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
+                              const SourceLocation& at) {
+  return connect(host, port, ConnectOptions(), std::move(done), at);
 }
 TcpStream TcpStream::connect(std::span<const Address> to, ConnectOptions options,
                              const SourceLocation& at) {
   return connect_to(target_of(to, options, at));
 }
-void TcpStream::connect(std::span<const Address> to, ConnectOptions options,
-                        Callback<TcpStream> done, const SourceLocation& at) {
-  connect_to(target_of(to, options, at), std::move(done));
+Connecting TcpStream::connect(std::span<const Address> to, ConnectOptions options,
+                              Callback<TcpStream> done, const SourceLocation& at) {
+  return connect_to(target_of(to, options, at), std::move(done));
 }
 
 void TcpStream::set_no_delay(bool on) {

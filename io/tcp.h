@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include <weft/io/address.h>
 #include <weft/io/listener.h>
@@ -27,6 +29,33 @@ class TcpSocket;
 
 namespace io {
 
+// A connect that calls back. Copies refer to the same one; dropping the last does not stop
+// it, as with a Timeout. It is ignored by who does not want to cancel.
+//
+//   auto connecting = io::TcpStream::connect("example.org", 80, {.timeout = 5s}, done);
+//   stop_button.on_click([connecting]() mutable { connecting.cancel(); });
+//
+// Context: the loop's thread.
+class Connecting {
+ public:
+  // Refers to none.
+  Connecting() noexcept = default;
+
+  // Ends it: `done` gets operation_canceled, and nothing is left open. Does nothing to one
+  // that has ended.
+  // Errors: UsageError on another thread.
+  void cancel();
+  // Whether `done` has not been called.
+  bool is_pending() const noexcept;
+
+ private:
+  friend class TcpStream;
+  struct State;
+  explicit Connecting(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
+
+  std::shared_ptr<State> state_;  // null: none
+};
+
 // A connection.
 class TcpStream : public Stream {
  public:
@@ -39,7 +68,8 @@ class TcpStream : public Stream {
   // Suspends: the form without `done`, always; the other never.
   // Units:    `port` in host byte order.
   // Errors:   connection_refused (also where nobody listens and the kernel would connect
-  //           the socket to itself), timed_out, host_unreachable ...; for a name that
+  //           the socket to itself), timed_out (the peer's, or `timeout`), host_unreachable
+  //           ..., operation_canceled (Connecting::cancel()); for a name that
   //           does not exist uv_category()'s EAI_NONAME. The text names the address
   //           tried last, or `host:port` when there was none. UsageError for no address.
   // Cancel:   the attempts end; nothing is left open. A lookup that runs ends unheard
@@ -48,15 +78,16 @@ class TcpStream : public Stream {
   //           it starts the next; uv_tcp_connect.
   static TcpStream connect(std::string_view host, std::uint16_t port, ConnectOptions options = {},
                            const SourceLocation& at = SourceLocation::current());
-  static void connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
-                      const SourceLocation& at = SourceLocation::current());
-  static void connect(std::string_view host, std::uint16_t port, ConnectOptions options,
-                      Callback<TcpStream> done,
-                      const SourceLocation& at = SourceLocation::current());
+  static Connecting connect(std::string_view host, std::uint16_t port, Callback<TcpStream> done,
+                            const SourceLocation& at = SourceLocation::current());
+  static Connecting connect(std::string_view host, std::uint16_t port, ConnectOptions options,
+                            Callback<TcpStream> done,
+                            const SourceLocation& at = SourceLocation::current());
   static TcpStream connect(std::span<const Address> to, ConnectOptions options = {},
                            const SourceLocation& at = SourceLocation::current());
-  static void connect(std::span<const Address> to, ConnectOptions options, Callback<TcpStream> done,
-                      const SourceLocation& at = SourceLocation::current());
+  static Connecting connect(std::span<const Address> to, ConnectOptions options,
+                            Callback<TcpStream> done,
+                            const SourceLocation& at = SourceLocation::current());
 
   // Whether small writes go out at once: TCP_NODELAY.
   void set_no_delay(bool on);
@@ -71,7 +102,7 @@ class TcpStream : public Stream {
   using Stream::Stream;
   weft::detail::TcpSocket& socket(const char* what) const;
   static TcpStream connect_to(weft::detail::ConnectTarget target);
-  static void connect_to(weft::detail::ConnectTarget target, Callback<TcpStream> done);
+  static Connecting connect_to(weft::detail::ConnectTarget target, Callback<TcpStream> done);
 };
 
 extern template class ListenerOf<TcpStream>;

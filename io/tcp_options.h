@@ -13,6 +13,9 @@ struct ConnectOptions {
   std::chrono::milliseconds attempt_delay = std::chrono::milliseconds(250);
   // Where the connection comes from; port 0 for any. Addresses of the other family fail.
   std::optional<Address> local_address = {};
+  // How long the whole may take, the lookup of a name and all addresses together, until it
+  // fails with timed_out; 0: as long as it takes.
+  std::chrono::milliseconds timeout = std::chrono::milliseconds(0);
 };
 
 struct ListenOptions {

@@ -38,9 +38,18 @@ class TcpConnect {
       : loop_(loop), target_(std::move(target)), first_(new_socket()), done_(std::move(done)) {}
   TcpConnect(const TcpConnect&) = delete;
   TcpConnect& operator=(const TcpConnect&) = delete;
-  ~TcpConnect() { delay_.clear(); }
+  ~TcpConnect() {
+    delay_.clear();
+    limit_.clear();
+  }
 
   void start() {
+    if (target_.options.timeout.count() > 0) {
+      limit_ = set_timeout(target_.options.timeout, [this] {
+        cut_by_ = UV_ETIMEDOUT;
+        cancel();
+      });
+    }
     if (target_.addresses.empty()) {
       const auto address = io::Address::try_parse(target_.host, target_.port);
       if (!address) return look_up();
@@ -50,7 +59,7 @@ class TcpConnect {
   }
 
   void cancel() noexcept {
-    is_cancelled_ = true;
+    if (is_over_ || std::exchange(is_cancelled_, true)) return;
     if (lookup_ != nullptr) return lookup_->cancel();
     end_attempts();
   }
@@ -73,7 +82,7 @@ class TcpConnect {
                                .trigger = first_->resource().async_id()});
     Callback<Addresses> done = [this](Result<Addresses> found) {
       lookup_ = nullptr;
-      if (is_cancelled_ || loop_.is_stopping()) return finish(uv_error(UV_ECANCELED, describe()));
+      if (is_cancelled_ || loop_.is_stopping()) return finish(cut());
       if (!found) return finish(found.failure());
       without_memory_fail([&] { try_all(*found); });
     };
@@ -122,7 +131,7 @@ class TcpConnect {
     if (!is_last && !is_cancelled_ && !loop_.is_stopping()) return try_next_or_fail();
     if (pending_ > 0) return;
     const bool is_cut = is_cancelled_ || loop_.is_stopping();
-    finish(is_cut ? uv_error(UV_ECANCELED, describe()) : error_);
+    finish(is_cut ? cut() : error_);
   }
 
   // What begins an attempt where nobody could catch: the attempts that run go on.
@@ -136,8 +145,12 @@ class TcpConnect {
     if (pending_ == 0) finish(error_);
   }
 
+  // Cancelled, out of time, or by the end of the run.
+  Error cut() const noexcept { return uv_error(cut_by_, describe()); }
+
   void end_attempts() noexcept {
     delay_.clear();
+    limit_.clear();
     for (TcpSocketPtr& socket : attempts_) {
       if (socket != nullptr) socket->close();
     }
@@ -156,10 +169,14 @@ class TcpConnect {
     const std::unique_ptr<TcpConnect> self(pending_ == 0 ? this : nullptr);
   }
 
-  // Where there is no address to name.
+  // Where no address has failed.
   std::string describe() const noexcept {
-    return text_or_nothing(
-        [&] { return "connect " + target_.host + ":" + std::to_string(target_.port); });
+    return text_or_nothing([&] {
+      if (!target_.host.empty()) {
+        return "connect " + target_.host + ":" + std::to_string(target_.port);
+      }
+      return "connect " + target_.addresses.front().to_string();
+    });
   }
 
   EventLoop& loop_;
@@ -171,14 +188,19 @@ class TcpConnect {
   Attempts attempts_;
   std::size_t pending_ = 0;  // attempts with libuv; each will call ended()
   Timeout delay_;            // until the next attempt
-  Error error_;              // of the address tried last
-  std::size_t failed_ = 0;   // its index
+  Timeout limit_;            // of the whole
+  int cut_by_ = UV_ECANCELED;
+  Error error_;             // of the address tried last
+  std::size_t failed_ = 0;  // its index
   bool is_cancelled_ = false;
   bool is_over_ = false;
 };
 
 TcpConnect& connect_tcp(EventLoop& loop, ConnectTarget target, Callback<TcpSocketPtr> done) {
   check_host("connect", target.host);
+  if (target.options.timeout.count() < 0) {
+    throw UsageError("connect: the timeout is negative; 0 is for none");
+  }
   auto connect = std::make_unique<TcpConnect>(loop, std::move(target), std::move(done));
   connect->start();
   return *connect.release();

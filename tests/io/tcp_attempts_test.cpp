@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -13,6 +14,7 @@
 #include <weft/ctx/hooks.h>
 #include <weft/io/tcp.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/error.h>
 #include <weft/runtime/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/task.h>
@@ -145,6 +147,67 @@ TEST_CASE("a deadline ends a connect that nobody answers") {
     CHECK_FALSE(
         move_on_after(30ms, [&] { TcpStream::connect(Addresses(2, silent.address()), kAtOnce); }));
   });
+}
+
+TEST_CASE("a connect that calls back is cancelled by what the call returns") {
+  Trace trace;
+
+  run_in_real_time([&] {
+    const SilentPort silent;
+    auto connecting = TcpStream::connect(
+        Addresses(2, silent.address()), kAtOnce,
+        [&](Result<TcpStream> stream) { trace.push_back(error_name(stream.error())); });
+    auto copy = connecting;
+    CHECK(connecting.is_pending());
+    sleep_for(20ms);
+    copy.cancel();
+    connecting.cancel();  // does nothing
+    trace.push_back("cancel returned");
+    while (connecting.is_pending()) yield();
+    copy.cancel();
+    CHECK_NOTHROW(io::Connecting().cancel());
+  });
+
+  CHECK(trace == Trace{"cancel returned", "ECANCELED"});
+}
+
+TEST_CASE("a connect that has ended is not cancelled") {
+  std::optional<TcpStream> connected;
+
+  test::run([&] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    auto connecting = TcpStream::connect(
+        "127.0.0.1", listener.port(),
+        [&](Result<TcpStream> stream) { connected = std::move(stream).value(); });
+    auto server = listener.accept();
+    while (connecting.is_pending()) yield();
+    connecting.cancel();
+    CHECK_FALSE(connected->is_closing());
+    connected.reset();
+  });
+}
+
+TEST_CASE("a connect that nobody answers in time fails with timed_out, in both styles") {
+  Trace trace;
+
+  run_in_real_time([&] {
+    const SilentPort silent;
+    const Addresses addresses(2, silent.address());
+    TcpStream::connect(addresses, {.attempt_delay = 10ms, .timeout = 20ms},
+                       [&](Result<TcpStream> stream) { trace.push_back(stream.message()); });
+    try {
+      TcpStream::connect(addresses, {.timeout = 40ms});
+    } catch (const std::system_error& error) {
+      CHECK(error.code() == std::errc::timed_out);
+      trace.push_back(error.what());
+    }
+    CHECK_THROWS_AS(TcpStream::connect(addresses, {.timeout = -1ms}), UsageError);
+  });
+
+  REQUIRE(trace.size() == 2);
+  CHECK(trace[0].starts_with("connect 127.0.0.1:"));
+  CHECK(trace[0].ends_with(": connection timed out (ETIMEDOUT)"));
+  CHECK(trace[1] == trace[0]);
 }
 
 TEST_CASE("a run that stops ends the attempts, begins none, and calls back once") {
