@@ -8,6 +8,7 @@
 #include <weft/io/detail/fs_request.h>
 #include <weft/io/detail/owner.h>
 #include <weft/io/directory.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::detail {
 
@@ -87,6 +88,7 @@ auto opening(std::string path) {
       DirectoryBirth{FsPtr<DirectoryBlock>(
           new DirectoryBlock(FsPath::checked("opendir", std::move(path)).path))},
       [](FsThread& thread, DirectoryBirth& birth, std::optional<io::Directory>& directory) {
+        weft::detail::open_standard_descriptors();
         const std::int64_t code = thread.call(uv_fs_opendir, birth.text().c_str());
         if (code < 0) return code;
         birth.opened = birth.block.get();

@@ -7,6 +7,7 @@
 #include <weft/io/detail/owner.h>
 #include <weft/io/detail/uv_buffers.h>
 #include <weft/io/file.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::io {
 
@@ -59,6 +60,7 @@ auto opening(std::string path, const OpenOptions& options) {
       "open", FileBirth::of("open", std::move(path)),
       [flags = flags_of(options), mode = options.mode](FsThread& thread, FileBirth& birth,
                                                        std::optional<File>& file) {
+        weft::detail::open_standard_descriptors();
         return birth.born(
             thread.call(uv_fs_open, birth.text().c_str(), flags, static_cast<int>(mode)), file);
       });

@@ -8,6 +8,7 @@
 #include <weft/io/detail/fs_request.h>
 #include <weft/io/detail/uv_buffers.h>
 #include <weft/io/fs.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::io {
 
@@ -32,7 +33,8 @@ class Opened {
  public:
   Opened(FsThread& thread, const std::string& path, int flags, std::uint32_t mode)
       : thread_(thread),
-        fd_(thread.call(uv_fs_open, path.c_str(), flags, static_cast<int>(mode))) {}
+        fd_((weft::detail::open_standard_descriptors(),
+             thread.call(uv_fs_open, path.c_str(), flags, static_cast<int>(mode)))) {}
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
   ~Opened() {

@@ -46,7 +46,7 @@ bool listens(int fd) {
 template <typename Owner, typename Server, typename... Args>
 Owner listener_of(weft::detail::Stream& block, const Args&... args) {
   Descriptor fd(
-      weft::detail::must_succeed(::fcntl(block.descriptor(), F_DUPFD_CLOEXEC, 0), "take_handle"));
+      weft::detail::must_succeed(::fcntl(block.descriptor(), F_DUPFD_CLOEXEC, 3), "take_handle"));
   weft::detail::HandlePtr<Server> server(new Server(block.loop(), std::move(fd), args...));
   server->adopt();
   return StreamAccess::make<Owner>(std::move(server));

@@ -12,6 +12,7 @@
 #include <weft/io/detail/tcp_socket.h>
 #include <weft/io/detail/terminal.h>
 #include <weft/io/stdio.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::io {
@@ -35,6 +36,7 @@ Descriptor duplicate(int fd, const std::string& doing) {
 Descriptor reopen_pipe(int fd, const std::string& doing) {
   const int flags = weft::detail::must_succeed(::fcntl(fd, F_GETFL), doing);
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  weft::detail::open_standard_descriptors();
   Descriptor own(::open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC));
   if (own.get() >= 0) return own;
   weft::detail::restore_blocking_at_exit(fd);

@@ -13,6 +13,7 @@
 #include <weft/ctx/error.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/pool_core.h>
+#include <weft/runtime/detail/stack_overflow.h>
 #include <weft/runtime/detail/uv_error.h>
 #include <weft/runtime/pool.h>
 
@@ -253,6 +254,7 @@ void PoolCore::serve() noexcept {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());  // fits in place
 #endif
+  const OverflowWatch overflow_watch(options_.name.c_str());
   std::unique_lock lock(mutex_);
   for (;;) {
     serving = {this, take(), true};

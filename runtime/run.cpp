@@ -7,6 +7,7 @@
 #include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/run_loop.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
 
@@ -50,6 +51,7 @@ int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Cloc
   }
   printed = nullptr;
   ignore_broken_pipes();
+  open_standard_descriptors();
   const std::size_t stack_bytes = options.main_stack_bytes;
   FrameRef inherited = capture();
   int status = 0;

@@ -9,6 +9,7 @@
 #include <weft/io/detail/child_process.h>
 #include <weft/io/signal.h>
 #include <weft/runtime/detail/check.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -61,7 +62,8 @@ ChildProcess::ChildProcess(EventLoop& loop, uv_process_options_t& options, int& 
   options.exit_cb = [](uv_process_t* handle, std::int64_t exit_code, int signal) {
     static_cast<ChildProcess&>(from(handle->data)).ended({exit_code, signal});
   };
-  code = uv_spawn(loop.uv(), &handle_, &options);
+  open_standard_descriptors();
+  code = loop.signals().hear(SIGCHLD, [&] { return uv_spawn(loop.uv(), &handle_, &options); });
   set_data();
   if (code == 0) {
     is_running_ = true;

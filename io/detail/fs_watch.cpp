@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weft/io/detail/fs_watch.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -40,6 +41,7 @@ void FsWatch::start() {
   if (options_.recursive) uv_check(UV_ENOTSUP, describe() + " and what is below");
 #endif
   const unsigned flags = options_.recursive ? UV_FS_EVENT_RECURSIVE : 0;
+  open_standard_descriptors();  // libuv opens inotify for the first
   uv_check(uv_fs_event_start(&handle_, &on_event, path_.c_str(), flags), describe());
 }
 

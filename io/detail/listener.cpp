@@ -8,6 +8,7 @@
 #include <weft/io/detail/listener.h>
 #include <weft/io/detail/poll_set.h>
 #include <weft/runtime/detail/report.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -75,7 +76,8 @@ void Listener::tell_error(const Error& error) {
 }
 
 std::optional<Result<StreamPtr>> Listener::take() noexcept {
-  Descriptor accepted(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  Descriptor accepted(
+      above_standard(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
   if (accepted.get() >= 0) return taken(std::move(accepted));
   // One that came to nothing is no reason to look for others now.
   const bool is_nothing = errno == EAGAIN || errno == EWOULDBLOCK;

@@ -10,6 +10,7 @@
 
 #include <weft/io/detail/pipe_listener.h>
 #include <weft/io/detail/pipe_socket.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::detail {
 namespace {
@@ -58,6 +59,7 @@ PipeServerPtr listen_pipe(EventLoop& loop, std::string_view path,
                           const io::PipeListenOptions& options) {
   const PipePath at("listen", path);
   const std::string doing = "listen " + at.name();  // first what may throw
+  open_standard_descriptors();
   Descriptor socket(
       must_succeed(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), doing));
   PipeServerPtr server(new PipeServer(loop, std::move(socket), options.connection));

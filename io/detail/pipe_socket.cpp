@@ -8,6 +8,7 @@
 #include <weft/io/detail/pipe_socket.h>
 #include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/tcp_socket.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -38,6 +39,7 @@ struct PipeConnectRequest {
 
 Result<void> connect_now(PipeSocket& socket, const PipePath& path) {
   const std::string doing = "connect " + path.name();
+  open_standard_descriptors();
   Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return uv_error(uv_translate_sys_error(errno), doing);
   while (::connect(fd.get(), path.raw(), path.length()) < 0) {
@@ -103,6 +105,7 @@ PipePath::PipePath(const char* what, std::string_view path) {
 PipeSocket::PipeSocket(EventLoop& loop, const io::PipeOptions& options,
                        const AsyncResourceOptions& resource)
     : Stream(loop, "PIPEWRAP", reinterpret_cast<uv_stream_t*>(&handle_), resource) {
+  prepare_for_streams(loop.uv());
   uv_must(uv_pipe_init(loop.uv(), &handle_, options.ipc ? 1 : 0));
   set_data();
 }
@@ -130,7 +133,7 @@ int PipeSocket::true_end(int code) noexcept {
 
 // The duplicate is what libuv sends, late perhaps: what is sent may be closed at once.
 std::optional<Result<void>> PipeSocket::send(int fd, Bytes bytes, bool copies, Done<void> done) {
-  Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (copy.get() < 0)
     return Result<void>(uv_error(uv_translate_sys_error(errno), describe("pass_handle")));
   PipeSocketPtr carrier(new PipeSocket(loop(), {}, {.trigger = resource().async_id()}));
@@ -184,6 +187,7 @@ PipeSocketPtr open_pipe(EventLoop& loop, Descriptor& fd, std::string name,
 
 std::pair<PipeSocketPtr, PipeSocketPtr> pipe_pair(EventLoop& loop, const io::PipeOptions& options) {
   int fds[2];
+  open_standard_descriptors();
   must_succeed(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), "pair");
   Descriptor first(fds[0]);
   Descriptor second(fds[1]);

@@ -49,7 +49,9 @@ void SignalWatch::start() {
     auto& self = static_cast<SignalWatch&>(from(handle->data));
     self.leader_->heard(self);
   };
-  uv_check(uv_signal_start(&handle_, on_signal, signal_), "listen " + io::signal_name(signal_));
+  const int code =
+      loop().signals().hear(signal_, [&] { return uv_signal_start(&handle_, on_signal, signal_); });
+  uv_check(code, code < 0 ? "listen " + io::signal_name(signal_) : std::string());
 }
 
 void SignalWatch::add(int signal) {

@@ -11,6 +11,7 @@
 #include <weft/io/detail/descriptor.h>
 #include <weft/io/detail/owner.h>
 #include <weft/io/detail/pipe_socket.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -67,6 +68,7 @@ std::vector<io::Stdio> all_stdio(const io::ProcessOptions& options) {
 
 ChildPipe make_pipe(bool is_ipc, const std::string& doing) {
   int fds[2];
+  open_standard_descriptors();
   must_succeed(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), doing);
   return {Descriptor(fds[0]), Descriptor(fds[1]), is_ipc};
 }

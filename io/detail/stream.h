@@ -28,6 +28,7 @@
 #include <weft/io/detail/idle_timeout.h>
 #include <weft/runtime/detail/completion.h>
 #include <weft/runtime/detail/handle.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::detail {
 
@@ -183,5 +184,10 @@ class Stream : public Handle {
 };
 
 using StreamPtr = HandlePtr<Stream>;
+
+// The first stream of a loop makes libuv open a descriptor of its own.
+inline void prepare_for_streams(const uv_loop_t* uv) noexcept {
+  if (uv->emfile_fd < 0) open_standard_descriptors();
+}
 
 }  // namespace weft::detail

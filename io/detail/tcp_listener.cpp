@@ -3,6 +3,7 @@
 #include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/tcp_listener.h>
 #include <weft/io/detail/tcp_socket.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 
 namespace weft::detail {
 namespace {
@@ -17,6 +18,7 @@ void set_option(int socket, int level, int option, bool on, const std::string& d
 TcpServerPtr listen_tcp(EventLoop& loop, const io::Address& at, const io::ListenOptions& options) {
   const int family = at.is_ipv6() ? AF_INET6 : AF_INET;
   const std::string doing = "listen " + at.to_string();  // first what may throw
+  open_standard_descriptors();
   Descriptor socket(
       must_succeed(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), doing));
   TcpServerPtr server(new TcpServer(loop, std::move(socket)));

@@ -4,6 +4,7 @@
 #include <weft/io/detail/poll_set.h>
 #include <weft/io/detail/socket_name.h>
 #include <weft/io/detail/tcp_socket.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -24,6 +25,7 @@ struct ConnectRequest {
 
 TcpSocket::TcpSocket(EventLoop& loop, const AsyncResourceOptions& options)
     : Stream(loop, "TCPWRAP", reinterpret_cast<uv_stream_t*>(&handle_), options) {
+  prepare_for_streams(loop.uv());
   uv_must(uv_tcp_init(loop.uv(), &handle_));
   set_data();
 }
@@ -34,6 +36,7 @@ void TcpSocket::connect(const io::Address& to, const std::optional<io::Address>&
   auto request = std::make_unique<ConnectRequest>(*this);
   request->request.data = request.get();
   request->done.take(Done<void>(done), ResourceAccess::frame(request->resource));
+  open_standard_descriptors();
   int code = from ? uv_tcp_bind(&handle_, from->raw(), 0) : 0;
   if (code == 0) {
     code = uv_tcp_connect(&request->request, &handle_, to.raw(), [](uv_connect_t* r, int status) {

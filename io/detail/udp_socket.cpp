@@ -11,6 +11,7 @@
 #include <weft/io/detail/stream.h>
 #include <weft/io/detail/udp_socket.h>
 #include <weft/runtime/detail/check.h>
+#include <weft/runtime/detail/standard_descriptors.h>
 #include <weft/runtime/detail/uv_error.h>
 
 namespace weft::detail {
@@ -39,6 +40,7 @@ const char* or_null(const std::optional<std::string>& text) noexcept {
 UdpSocket::UdpSocket(EventLoop& loop, io::UdpFamily family, bool is_batched)
     : Handle(loop, "UDPWRAP"), family_(family) {
   const unsigned domain = family == io::UdpFamily::kIpv6 ? AF_INET6 : AF_INET;
+  open_standard_descriptors();
   open_code_ = uv_udp_init_ex(loop.uv(), &handle_, is_batched ? domain | UV_UDP_RECVMMSG : domain);
   // The block is closed as any other, so it needs a handle in any case.
   if (open_code_ < 0) uv_must(uv_udp_init(loop.uv(), &handle_));

@@ -131,10 +131,12 @@ int EventLoop::open_handles() noexcept {
   for (const int i : {0, 1}) {
     if (const int code = uv_signal_init(uv_, &interrupts_[i]); code < 0) return code;
     open(as_handle(&interrupts_[i]), false);
-    const int code = uv_signal_start(
-        &interrupts_[i],
-        [](uv_signal_t* h, int) { static_cast<EventLoop*>(h->data)->on_interrupt(); },
-        i == 0 ? SIGINT : SIGTERM);
+    const auto interrupted = [](uv_signal_t* h, int) {
+      static_cast<EventLoop*>(h->data)->on_interrupt();
+    };
+    const int signal = i == 0 ? SIGINT : SIGTERM;
+    const int code = signals_.hear(
+        signal, [&] { return uv_signal_start(&interrupts_[i], interrupted, signal); });
     if (code < 0) return code;
   }
   return 0;

@@ -26,6 +26,7 @@
 #include <weft/ctx/detail/resource_access.h>
 #include <weft/runtime/active_resources.h>
 #include <weft/runtime/detail/fiber.h>
+#include <weft/runtime/detail/heard_signals.h>
 #include <weft/runtime/detail/ready_queue.h>
 #include <weft/runtime/detail/remote_queue.h>
 #include <weft/runtime/detail/stack_overflow.h>
@@ -189,6 +190,7 @@ class EventLoop {
 
   // Handles of io/.
   uv_loop_t* uv() noexcept { return uv_; }
+  HeardSignals& signals() noexcept { return signals_; }
   void add(Handle& handle) noexcept;
   void remove(Handle& handle) noexcept;
 
@@ -330,6 +332,7 @@ class EventLoop {
   ParkingLot quiet_lot_;        // fibers in wait_all_parked()
 
   OverflowWatch overflow_watch_;
+  HeardSignals signals_;
   uv_prepare_t prepare_;
   uv_check_t check_;
   uv_idle_t idle_;

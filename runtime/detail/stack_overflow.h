@@ -1,8 +1,9 @@
-// Names the fiber that overflowed its stack before the process dies of it.
+// Names what overflowed its stack before the process dies of it: a fiber, or the function
+// that a pool's thread runs.
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 
 namespace weft::detail {
 
@@ -10,13 +11,17 @@ namespace weft::detail {
 // (the overflowed one has no room for a handler), and the process has the handler.
 class OverflowWatch {
  public:
-  OverflowWatch();
+  // Of the fibers of the thread's loop.
+  OverflowWatch() noexcept;
+  // Of the running thread's own stack; `pool`, which outlives it, is the name of its pool.
+  explicit OverflowWatch(const char* pool) noexcept;
   OverflowWatch(const OverflowWatch&) = delete;
   OverflowWatch& operator=(const OverflowWatch&) = delete;
   ~OverflowWatch();
 
  private:
-  std::unique_ptr<std::byte[]> signal_stack_;  // null: the thread had one
+  void* signal_stack_ = nullptr;  // null: the thread had one
+  bool is_pools_ = false;
 };
 
 }  // namespace weft::detail

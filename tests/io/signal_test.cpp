@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -13,6 +14,7 @@
 #include <weft/ctx/error.h>
 #include <weft/io/signal.h>
 #include <weft/runtime/cancel_scope.h>
+#include <weft/runtime/detail/fiber.h>
 #include <weft/runtime/loop.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
@@ -263,6 +265,60 @@ TEST_CASE("each signal of a listener is a resource whose callback is the signal'
 
   CHECK(trace == Trace{"init SIGNALWRAP 2 1", "init SIGNALWRAP 3 1", "before 3", "SIGUSR2",
                        "after 3", "destroy 3", "destroy 2"});
+}
+
+// Goes so deep that the frame of a signal, 1.8 KiB and more, has no room.
+[[gnu::noinline]] void with_full_stack(const std::byte* low, UniqueFunction<void()>& fn) {
+  volatile char some[128];
+  some[0] = 1;
+  const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+  if (here - low > 1700) {
+    with_full_stack(low, fn);
+  } else {
+    fn();
+  }
+  some[1] = some[0];
+}
+
+TEST_CASE("a signal is heard while a fiber has no room for it on its stack") {
+  const test::ChildResult child = test::run_in_child([] {
+    int heard = 0;
+    test::run([&] {
+      auto listener = SignalListener::listen({SIGUSR1});
+      listener.on_signal([&](int) { ++heard; });
+      spawn(
+          [] {
+            UniqueFunction<void()> send = [] { ::kill(::getpid(), SIGUSR1); };
+            with_full_stack(detail::runtime_thread.fiber->stack.low, send);
+          },
+          {.stack_bytes = std::size_t{16} * 1024})
+          .join();
+      sleep_for(1ms);
+    });
+    ::_exit(heard == 1 ? 7 : 8);
+  });
+
+  CHECK(child.status == 7);
+}
+
+TEST_CASE("a signal that was blocked is heard, and blocked again behind the run") {
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGUSR1);
+  REQUIRE(::pthread_sigmask(SIG_BLOCK, &blocked, &before) == 0);
+  bool was_heard = false;
+
+  test::run([&] {
+    auto listener = SignalListener::listen({SIGUSR1});
+    ::kill(::getpid(), SIGUSR1);
+    was_heard = move_on_after(1s, [&] { listener.wait(); });
+  });
+
+  sigset_t after;
+  ::pthread_sigmask(SIG_SETMASK, &before, &after);
+  CHECK(was_heard);
+  CHECK(sigismember(&after, SIGUSR1) == 1);
 }
 
 TEST_SUITE_END();

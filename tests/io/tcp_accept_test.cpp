@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -477,6 +479,26 @@ TEST_CASE("a listener may outlive the run") {
   CHECK(listener->port() != 0);
   listener->close();
   CHECK_THROWS_AS(listener->accept(), UsageError);
+}
+
+TEST_CASE("a standard descriptor that is closed becomes neither the loop's nor a connection") {
+  const test::ChildResult child = test::run_in_child([] {
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    test::run([] {
+      for (const int fd : {0, 1, 2}) {
+        if (::fcntl(fd, F_GETFD) == -1) ::_exit(3);
+      }
+      auto listener = TcpListener::bind("127.0.0.1", 0);
+      for (const int fd : {0, 1, 2}) ::close(fd);
+      auto client = connect_to(listener);
+      ::close(0);
+      auto server = listener.accept();
+      if (client.fd() <= 2 || server.fd() <= 2) ::_exit(4);
+    });
+    ::_exit(7);
+  });
+
+  CHECK(child.status == 7);
 }
 
 TEST_SUITE_END();

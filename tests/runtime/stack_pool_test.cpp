@@ -13,6 +13,8 @@
 #include <weft/runtime/detail/sanitizer.h>
 #include <weft/runtime/detail/stack_pool.h>
 #include <weft/runtime/fiber.h>
+#include <weft/runtime/offload.h>
+#include <weft/runtime/run.h>
 #include <weft/runtime/task.h>
 #include <weft/runtime/timers.h>
 #include <weft/tests/support/harness.h>
@@ -224,6 +226,23 @@ TEST_CASE("an overflow names the fiber, its stack's size and its place, and ends
   CHECK(child.says("weft: stack overflow in FIBER"));
   CHECK(child.says("'deep' (spawned at "));
   CHECK(child.says("stack_pool_test.cpp:"));
+}
+
+TEST_CASE("an overflow of the main fiber names the option that is the main fiber's") {
+  const test::ChildResult child = test::run_in_child([] { run([] { recurse(100'000'000); }); });
+
+  CHECK(child.crashed());
+  CHECK(child.says("'main' (spawned at "));
+  CHECK(child.says("give it more with RunOptions::main_stack_bytes"));
+}
+
+TEST_CASE("an overflow of a pool's thread names the pool") {
+  const test::ChildResult child =
+      test::run_in_child([] { run([] { offload([] { return recurse(100'000'000); }); }); });
+
+  CHECK(child.crashed());
+  CHECK(child.says("stack overflow in a function given to offload"));
+  CHECK(child.says("pool 'cpu'"));
 }
 
 #ifndef WEFT_ASAN
