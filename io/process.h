@@ -119,7 +119,7 @@ class Process {
   // Errors:  no_such_file_or_directory, permission_denied, argument_list_too_long;
   //          operation_not_permitted (uid, gid); too_many_files_open. The text names
   //          the file, or the directory if it is at fault. UsageError for an empty
-  //          `file` and for a zero byte in a text.
+  //          `file`, for a zero byte in a text, and for a `=` in a variable's name.
   // Source:  Node `child_process.spawn`, which tells errors on a later tick, and makes
   //          pipes where nothing is said; uv_spawn.
   static Process spawn(const ProcessOptions& options,
@@ -134,11 +134,13 @@ class Process {
   // Context:  fiber; the form with `done`: loop thread
   // Suspends: the form without `done`, unless it has ended.
   // Order:    the pipes may have more to read. `done` comes even when the Process is dropped.
-  // Errors:   operation_canceled (the run ends). UsageError for a second wait at a time.
+  // Errors:   operation_canceled (the run ends); no_child_process: somebody else in the
+  //           program has taken its status. UsageError for a second wait at a time.
   // Cancel:   the program goes on.
   ExitStatus wait();
   void wait(Callback<ExitStatus> done);
-  // Called at the end, even when the Process is dropped before. Not when the run ends before.
+  // Called at the end, even when the Process is dropped before. Not when the run ends before;
+  // with code -1 where somebody else in the program has taken its status.
   void on_exit(UniqueFunction<void(ExitStatus status)> handler);
   // How it ended; nothing while it runs.
   std::optional<ExitStatus> status() const;

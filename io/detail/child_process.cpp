@@ -67,6 +67,7 @@ ChildProcess::ChildProcess(EventLoop& loop, uv_process_options_t& options, int& 
   set_data();
   if (code == 0) {
     is_running_ = true;
+    end_ = ChildEnd::watch(loop.uv(), handle_.pid, *this);
   } else {
     status_.emplace();
   }
@@ -75,17 +76,31 @@ ChildProcess::ChildProcess(EventLoop& loop, uv_process_options_t& options, int& 
 
 // As in Node, the handle closes when the child ends; what is called here comes before that.
 void ChildProcess::ended(io::ExitStatus status) {
-  is_running_ = false;
   status_ = status;
-  std::exchange(is_let_go_, false) ? DropHandle()(this) : close();
+  stop_watching();
   if (!exit_handler_ && !wait_) return loop().call(resource(), [] {});
   exit_handler_.call(loop(), resource(), status);
   wait_.complete(loop(), resource(), status);
 }
 
+// A handler has no place for an error: the status says that nobody knows.
+void ChildProcess::lost() {
+  is_lost_ = true;
+  stop_watching();
+  if (!exit_handler_ && !wait_) return loop().call(resource(), [] {});
+  exit_handler_.call(loop(), resource(), io::ExitStatus{.code = -1});
+  wait_.complete(loop(), resource(), lost_status());
+}
+
+void ChildProcess::stop_watching() noexcept {
+  is_running_ = false;
+  std::exchange(is_let_go_, false) ? DropHandle()(this) : close();
+}
+
 std::optional<Result<io::ExitStatus>> ChildProcess::wait(Done<io::ExitStatus> done) {
   require_callback(done, "wait");
   if (status_) return Result<io::ExitStatus>(*status_);
+  if (is_lost_) return Result<io::ExitStatus>(lost_status());
   if (is_closing()) return Result<io::ExitStatus>(cancelled_wait());
   if (wait_) throw UsageError("wait: another wait for this process is pending; one at a time");
   wait_.take(done);
@@ -98,6 +113,12 @@ void ChildProcess::cancel_wait() {
 
 Error ChildProcess::cancelled_wait() const noexcept {
   return uv_error(UV_ECANCELED, text_or_nothing([&] { return "wait " + std::to_string(pid()); }));
+}
+
+Error ChildProcess::lost_status() const noexcept {
+  return uv_error(uv_translate_sys_error(ECHILD), text_or_nothing([&] {
+                    return "wait " + std::to_string(pid()) + ": somebody else has taken its status";
+                  }));
 }
 
 // Once the child is reaped its number may be another's.
@@ -117,6 +138,7 @@ void ChildProcess::let_go() noexcept {
 }
 
 void ChildProcess::begin_close() noexcept {
+  if (end_ != nullptr) std::exchange(end_, nullptr)->close();
   if (std::exchange(is_let_go_, false)) DropHandle()(this);
   if (is_running_) Orphans::instance().add(std::move(orphan_));
 }

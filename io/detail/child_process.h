@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include <weft/io/detail/child_end.h>
 #include <weft/io/process.h>
 #include <weft/runtime/detail/handle.h>
 
@@ -39,6 +40,10 @@ class ChildProcess final : public Handle {
   const std::optional<io::ExitStatus>& status() const noexcept { return status_; }
   void kill(int signal);
   int pid() const noexcept { return handle_.pid; }
+  // The child has ended and is reaped.
+  void ended(io::ExitStatus status);
+  // It has ended, and somebody else has taken its status.
+  void lost();
   // The owner is gone.
   void let_go() noexcept;
 
@@ -52,14 +57,18 @@ class ChildProcess final : public Handle {
 
  private:
   Error cancelled_wait() const noexcept;
+  Error lost_status() const noexcept;
   ~ChildProcess() override = default;
 
-  void ended(io::ExitStatus status);
+  // What both ends have in common: nothing waits for it any more, the handle closes.
+  void stop_watching() noexcept;
 
   uv_process_t handle_ = {};
   std::unique_ptr<Orphan> orphan_ = std::make_unique<Orphan>();
   std::optional<io::ExitStatus> status_;
+  ChildEnd* end_ = nullptr;  // null: libuv alone tells
   bool is_running_ = false;
+  bool is_lost_ = false;    // it has ended, how is not known
   bool is_let_go_ = false;  // the owner is gone, the handle is open still
   Completion<io::ExitStatus> wait_;
   PersistentHandler<io::ExitStatus> exit_handler_;

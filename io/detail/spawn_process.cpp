@@ -55,6 +55,9 @@ std::vector<std::string> make_environment(const io::ProcessOptions& options) {
     if (!is_changed) environment.emplace_back(text);
   }
   for (const auto& [name, value] : options.env) {
+    if (name.empty() || name.find('=') != std::string::npos) {
+      throw UsageError("spawn: '" + name + "' is no name of a variable; its name ends at a '='");
+    }
     if (value) environment.push_back(name + "=" + *value);
   }
   return environment;

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <ostream>
@@ -220,6 +221,34 @@ TEST_CASE("a process that was not spawned leaves no handle") {
       CHECK_THROWS_AS(Process::spawn({.file = "/no/such/program", .input = Stdio::pipe()}),
                       std::system_error);
     }
+  });
+}
+
+TEST_CASE("a child whose status somebody else has taken ends each wait with an error") {
+  test::run([] {
+    auto child = Process::spawn({.file = "true"});
+    std::int64_t code = 0;
+    child.on_exit([&](io::ExitStatus status) { code = status.code; });
+    REQUIRE(::waitpid(child.pid(), nullptr, 0) == child.pid());
+
+    for (int i = 0; i < 2; ++i) {
+      try {
+        child.wait();
+        FAIL("it has no status");
+      } catch (const std::system_error& error) {
+        CHECK(error.code() == std::errc::no_child_process);
+      }
+    }
+
+    CHECK(code == -1);
+  });
+}
+
+TEST_CASE("the name of a variable has no '=' in it") {
+  test::run([] {
+    CHECK_THROWS_AS(Process::spawn({.file = "true", .env = {{"A=B", "c"}}}), UsageError);
+    CHECK_THROWS_AS(Process::spawn({.file = "true", .env = {{"=A", "c"}}}), UsageError);
+    CHECK_THROWS_AS(Process::spawn({.file = "true", .env = {{"A=B", std::nullopt}}}), UsageError);
   });
 }
 
