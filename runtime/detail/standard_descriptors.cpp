@@ -9,7 +9,7 @@ namespace weft::detail {
 // The lowest free number is the one that open(2) gives; where another thread has taken it
 // meanwhile, it is open.
 void open_standard_descriptors() noexcept {
-  for (const int fd : {0, 1, 2}) {
+  for (int fd = 0; fd <= 2; ++fd) {
     if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
     const int opened = ::open("/dev/null", O_RDWR);
     if (opened > 2) ::close(opened);
