@@ -32,6 +32,13 @@ class UvCategory final : public std::error_category {
   std::string message(int code) const override {
     char text[128];
     uv_strerror_r(code, text, sizeof text);
+#ifdef __GLIBC__
+    if (std::string_view(text).starts_with("Unknown")) {
+      if (const char* const known = strerrordesc_np(-code)) {
+        return std::string(known) + " (" + name_of(code) + ")";
+      }
+    }
+#endif
     return std::string(text) + " (" + name_of(code) + ")";
   }
 

@@ -237,6 +237,7 @@ TEST_CASE("a child whose status somebody else has taken ends each wait with an e
         FAIL("it has no status");
       } catch (const std::system_error& error) {
         CHECK(error.code() == std::errc::no_child_process);
+        CHECK(std::string(error.what()).ends_with("No child processes (ECHILD)"));
       }
     }
 
