@@ -14,8 +14,7 @@
 namespace weft::detail {
 namespace {
 
-// What run() rethrows on this thread has been printed, with what led to it. Where nobody
-// catches it the program ends as Node's does: with status 1, and not a second text.
+// What run() rethrew last on this thread.
 thread_local std::exception_ptr printed;
 std::terminate_handler terminate_otherwise = nullptr;
 
@@ -25,16 +24,17 @@ std::terminate_handler terminate_otherwise = nullptr;
   std::abort();
 }
 
+}  // namespace
+
+// An exception keeps the handler that is there when it is thrown.
 void note_printed(std::exception_ptr error) noexcept {
-  static const bool is_set = [] {
-    terminate_otherwise = std::set_terminate(&end_with_status_1);
-    return true;
-  }();
-  static_cast<void>(is_set);
+  const std::terminate_handler now = std::get_terminate();
+  if (now != &end_with_status_1) {
+    terminate_otherwise = now;
+    std::set_terminate(&end_with_status_1);
+  }
   printed = std::move(error);
 }
-
-}  // namespace
 
 // A peer that closed must be an error of the write, not the end of the process.
 void ignore_broken_pipes() noexcept {
@@ -69,12 +69,7 @@ int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Cloc
         {.name = "main", .stack_bytes = stack_bytes}, at);
     FrameRef::adopt(std::exchange(current_execution().frame, nullptr));
   }
-  try {
-    loop.run();
-  } catch (...) {
-    note_printed(std::current_exception());
-    throw;
-  }
+  loop.run();
   return status;
 }
 

@@ -30,7 +30,7 @@ void require_at_home(const Of& of, const char* what) noexcept {
 void sleep_until_ms(EventLoop& loop, std::uint64_t deadline_ms, const char* what) {
   std::optional<Timer> timer;
   Callback<void> completed;
-  await<void>(
+  const Result<void> slept = await_result<void>(
       [&](Callback<void> done) {
         completed = std::move(done);
         timer.emplace(
@@ -46,6 +46,8 @@ void sleep_until_ms(EventLoop& loop, std::uint64_t deadline_ms, const char* what
         completed(detail::uv_error(UV_ECANCELED, what));
       },
       what);
+  // Cut by the end of the run in a destructor that unwinds, from which nothing may leave.
+  if (!slept && detail::runtime_thread.exceptions->uncaught == 0) slept.value();
 }
 
 }  // namespace

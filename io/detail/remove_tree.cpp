@@ -79,6 +79,7 @@ class TreeRemoval {
     if (::fstat(here_.get(), &found) != 0) return last_error();
     Level& level = levels_.emplace_back(Level{std::move(name), found.st_dev, found.st_ino});
     Descriptor copy(::fcntl(here_.get(), F_DUPFD_CLOEXEC, 0));
+    if (copy.get() < 0) return last_error();
     const std::unique_ptr<DIR, CloseDirectory> entries(::fdopendir(copy.get()));
     if (entries == nullptr) return last_error();
     static_cast<void>(copy.release());

@@ -10,6 +10,7 @@
 #include <weft/runtime/detail/loop.h>
 #include <weft/runtime/detail/promise.h>
 #include <weft/runtime/detail/report.h>
+#include <weft/runtime/detail/run_loop.h>
 #include <weft/runtime/detail/switch.h>
 #include <weft/runtime/detail/test_watch.h>
 #include <weft/runtime/detail/uv_error.h>
@@ -436,7 +437,9 @@ void EventLoop::run() {
   update_idle();
   if (!stopping_) run_turns();
   finish_turns();
-  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+  if (error_ == nullptr) return;
+  note_printed(error_);
+  std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void EventLoop::run_turns() {

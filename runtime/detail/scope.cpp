@@ -24,18 +24,6 @@ struct Source {
   const Scope* scope = nullptr;
 };
 
-// Whether what is cancelled outside of `scope` does not reach inside: behind a shield, and
-// in a destructor that runs while an exception unwinds, which no Cancelled may leave. The
-// outermost scope of such a destructor hides what is around it.
-bool hides_outer(const Scope& scope) noexcept {
-  if (scope.is_shielded) return true;
-  if (scope.entered_uncaught == 0) [[likely]]
-    return false;
-  const Scope* const outer = scope.parent;
-  return outer == nullptr || outer->owner != scope.owner ||
-         outer->entered_uncaught < scope.entered_uncaught;
-}
-
 // The outermost one that is seen from inside `scope`, on `fiber`.
 Source find_source(const Fiber& from, const Scope* scope) noexcept {
   const Fiber* fiber = &from;
@@ -47,7 +35,7 @@ Source find_source(const Fiber& from, const Scope* scope) noexcept {
       fiber = scope->owner;
     }
     if (scope->cancel_called) found = {fiber, scope};
-    if (hides_outer(*scope)) return found;
+    if (scope->is_shielded) return found;
     scope = scope->parent;
   }
 }
@@ -56,7 +44,7 @@ ScopeClock::time_point deadline_of(const Scope* scope) noexcept {
   ScopeClock::time_point earliest = kNoDeadline;
   while (scope != nullptr) {
     earliest = std::min(earliest, scope->deadline);
-    if (hides_outer(*scope)) break;
+    if (scope->is_shielded) break;
     if (scope->parent == nullptr) earliest = std::min(earliest, scope->inherited_deadline);
     scope = scope->parent;
   }
@@ -67,13 +55,35 @@ void update_view(Scope& scope) noexcept {
   scope.view->set(deadline_of(&scope), find_source(*scope.owner, &scope).fiber != nullptr);
 }
 
-// Whether Cancelled may be thrown while `uncaught` exceptions are in flight: with one, a
-// destructor runs, and Cancelled must end in a scope that was entered in there.
+// What reaches the code that runs on `fiber` while `uncaught` exceptions unwind its stack.
+// With one a destructor runs, which no Cancelled may leave: only scopes that were entered
+// in there count, as if it were shielded from what is around it.
+Source find_source_here(const Fiber& fiber, const Scope* scope, unsigned uncaught) noexcept {
+  if (uncaught == 0) [[likely]]
+    return find_source(fiber, scope);
+  Source found;
+  while (scope != nullptr && scope->owner == &fiber && scope->entered_uncaught == uncaught) {
+    if (scope->cancel_called) found = {&fiber, scope};
+    if (scope->is_shielded) break;
+    scope = scope->parent;
+  }
+  return found;
+}
+
+// Whether Cancelled may be thrown while `uncaught` exceptions are in flight.
 bool may_throw(const Fiber& fiber, unsigned uncaught) noexcept {
-  if (uncaught == 0) return true;
-  const Source source = find_source(fiber, fiber.scope);
-  return source.scope != nullptr && source.fiber == &fiber &&
-         source.scope->entered_uncaught == uncaught;
+  return uncaught == 0 || find_source_here(fiber, fiber.scope, uncaught).fiber != nullptr;
+}
+
+// The earliest deadline of the scopes that were entered in the destructor which runs.
+ScopeClock::time_point deadline_here(const Fiber& fiber, unsigned uncaught) noexcept {
+  ScopeClock::time_point earliest = kNoDeadline;
+  for (const Scope* scope = fiber.scope; scope != nullptr; scope = scope->parent) {
+    if (scope->owner != &fiber || scope->entered_uncaught != uncaught) break;
+    earliest = std::min(earliest, scope->deadline);
+    if (scope->is_shielded) break;
+  }
+  return earliest;
 }
 
 bool is_abortable(const Fiber& fiber) noexcept {
@@ -100,7 +110,7 @@ void note_deadline(Fiber& fiber) noexcept {
 void notice_deadlines(const Fiber& self) noexcept {
   if (self.scope == nullptr || self.scope->view->deadline() > scope_now()) return;
   for (Scope* scope = self.scope; scope != nullptr; scope = scope->parent) {
-    const bool is_outermost = hides_outer(*scope);
+    const bool is_outermost = scope->is_shielded;
     is_cancel_called(*scope);
     if (is_outermost) break;
   }
@@ -246,7 +256,8 @@ void deadline_passed(Scope& scope) noexcept {
 
 bool is_own_cancel(const Scope& scope) noexcept {
   if (!scope.cancel_called) return false;
-  return hides_outer(scope) || find_source(*scope.owner, scope.parent).fiber == nullptr;
+  return scope.is_shielded ||
+         find_source_here(*scope.owner, scope.parent, scope.entered_uncaught).fiber == nullptr;
 }
 
 ScopeEntry::ScopeEntry(Scope& scope, const char* what)
@@ -258,7 +269,7 @@ ScopeEntry::ScopeEntry(Scope& scope, const char* what)
   scope.parent = std::exchange(self.scope, &scope);
   arm(scope);
   const bool is_cancelled_outside = (self.attention & ~Fiber::kUnderDeadline) != 0;
-  if (is_cancelled_outside || scope.cancel_called || hides_outer(scope)) [[unlikely]] {
+  if (is_cancelled_outside || scope.cancel_called || scope.is_shielded) [[unlikely]] {
     spread(scope);
     return;
   }
@@ -271,11 +282,10 @@ ScopeEntry::ScopeEntry(Scope& scope, const char* what)
 ScopeEntry::~ScopeEntry() {
   Fiber& self = *scope_.owner;
   disarm(scope_);
-  const bool hid_outer = hides_outer(scope_);
   self.scope = scope_.parent;
   scope_.owner = nullptr;
   note_deadline(self);
-  if ((self.attention & ~Fiber::kUnderDeadline) != 0 || hid_outer) [[unlikely]]
+  if ((self.attention & ~Fiber::kUnderDeadline) != 0 || scope_.is_shielded) [[unlikely]]
     refresh(self);
 }
 
@@ -307,7 +317,7 @@ bool ends_before_park(Fiber& self, Wait& wait) noexcept {
 }
 
 void raise_cancelled(Fiber& self) {
-  const Source source = find_source(self, self.scope);
+  const Source source = find_source_here(self, self.scope, runtime_thread.exceptions->uncaught);
   std::shared_ptr<const std::string> reason;
   if (source.scope != nullptr) {
     reason = source.scope->reason;
@@ -321,6 +331,8 @@ void raise_cancelled(Fiber& self) {
 ScopeClock::time_point effective_deadline() noexcept {
   if (is_running_cancelled()) return ScopeClock::time_point::min();
   const Fiber* const self = runtime_thread.fiber;
+  if (self != nullptr && runtime_thread.exceptions->uncaught != 0) [[unlikely]]
+    return deadline_here(*self, runtime_thread.exceptions->uncaught);
   const ScopeView* const view =
       self != nullptr && self->scope != nullptr ? self->scope->view : current_view();
   if (view == nullptr) return kNoDeadline;

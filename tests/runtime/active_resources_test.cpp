@@ -82,7 +82,7 @@ TEST_CASE("a fiber that waits under a deadline is named, which alone keeps the l
 
   REQUIRE(active.size() == 1);
   CHECK(active[0].to_string().starts_with("FIBER "));
-  CHECK(active[0].to_string().find(", waits in receive, created at ") != std::string::npos);
+  CHECK(active[0].to_string().find(", waits in channel receive, created at ") != std::string::npos);
 }
 
 TEST_CASE("a function on a pool is named until it has ended") {

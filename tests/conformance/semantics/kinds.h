@@ -242,7 +242,7 @@ inline const Kind kKinds[] = {
            },
            kinds::peer_closes);
      }},
-    {"write that the kernel takes at once", "TickObject", "TCPWRAP",
+    {"write that the kernel takes at once", "TickObject", "FIBER",
      [](kinds::Work w) {
        kinds::with_connection(
            std::move(w),
@@ -357,7 +357,7 @@ inline const Kind kKinds[] = {
        kinds::with_watch(std::move(w),
                          [](io::FsEvent& e, auto done) { e.on_change(std::move(done)); });
      }},
-    {"on_close of a watch", "TickObject", "FSEVENTWRAP",
+    {"on_close of a watch", "TickObject", "FIBER",
      [](kinds::Work w) {
        kinds::with_watch(std::move(w), [](io::FsEvent& e, auto done) {
          e.on_close(std::move(done));
