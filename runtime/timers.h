@@ -121,8 +121,8 @@ inline void clear(Immediate& immediate) noexcept {
 //
 // Context:  fiber
 // Suspends: always.
-// Errors:   std::errc::operation_canceled inside a shield or a destructor, when the run ends.
-// Cancel:   the wait ends at once; in a shield the end of a run makes it operation_canceled.
+// Errors:   std::errc::operation_canceled inside a shield, when the run ends.
+// Cancel:   the wait ends at once.
 void sleep_for(std::chrono::nanoseconds duration);
 void sleep_until(std::chrono::steady_clock::time_point deadline);
 

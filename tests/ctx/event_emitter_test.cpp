@@ -369,12 +369,12 @@ TEST_CASE_FIXTURE(EmitterTest, "remove_all may drop a listener that owns the emi
   struct One : EventType<> {};
   struct Two : EventType<> {};
   auto owned = std::make_shared<EventEmitter<One, Two>>();
-  auto& emitter = *owned;
-  emitter.on<One>([owned] {});
-  emitter.on<Two>([] {});
+  auto& mine = *owned;
+  mine.on<One>([owned] {});
+  mine.on<Two>([] {});
   const std::weak_ptr<EventEmitter<One, Two>> seen = std::exchange(owned, nullptr);
 
-  emitter.remove_all();
+  mine.remove_all();
 
   CHECK(seen.expired());
 }

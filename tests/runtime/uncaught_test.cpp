@@ -2,6 +2,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -237,8 +238,10 @@ TEST_CASE("main that waits for what only an unreferenced timer could bring is a 
 }
 
 TEST_CASE("an error that nobody catches is printed once and ends the program with status 1") {
-  const test::ChildResult child = test::run_in_child(
-      []() noexcept { run([] { throw std::runtime_error("no such customer"); }); });
+  // On a thread, as in main(), nobody stands between the error and the end.
+  const test::ChildResult child = test::run_in_child([] {
+    std::thread([] { run([] { throw std::runtime_error("no such customer"); }); }).join();
+  });
 
   CHECK(child.status == 1);
   CHECK(child.says("uncaught error: no such customer"));
@@ -246,9 +249,11 @@ TEST_CASE("an error that nobody catches is printed once and ends the program wit
 }
 
 TEST_CASE("an error of the program's own still ends in its terminate handler") {
-  const test::ChildResult child = test::run_in_child([]() noexcept {
-    CHECK_THROWS(run([] { throw std::runtime_error("of the run"); }));
-    throw std::runtime_error("of the program");
+  const test::ChildResult child = test::run_in_child([] {
+    std::thread([] {
+      CHECK_THROWS(run([] { throw std::runtime_error("of the run"); }));
+      throw std::runtime_error("of the program");
+    }).join();
   });
 
   CHECK(child.status != 1);
