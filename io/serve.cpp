@@ -27,7 +27,7 @@ bool is_lost_peer(const std::exception_ptr& error) {
 
 // "a connection failed: 127.0.0.1:40000"; without the peer where the handler moved it away.
 std::string describe_failure(Stream& peer) {
-  const std::string what = "a connection failed";
+  std::string what = "a connection failed";
   try {
     return weft::detail::StreamAccess::block(peer, "serve").describe(what + ":");
   } catch (const UsageError&) {

@@ -16,17 +16,15 @@ namespace {
 
 class OffloadWork final : public Work {
  public:
-  OffloadWork(EventLoop& loop, OffloadedCall& call, bool owns_itself)
+  // With `shared`, which is `call`, it owns itself and all it touches: it may be abandoned.
+  OffloadWork(EventLoop& loop, OffloadedCall& call, bool owns_itself,
+              std::shared_ptr<OffloadedCall> shared = nullptr)
       : loop_(loop),
         resource_("OFFLOAD"),
         call_(call),
+        shared_call_(std::move(shared)),
         frame_(PortableFrame::capture(ResourceAccess::frame(resource_).get())),
         owns_itself_(owns_itself) {}
-  // Owns itself and all it touches: it may be abandoned.
-  OffloadWork(EventLoop& loop, std::shared_ptr<OffloadedCall> call)
-      : OffloadWork(loop, *call, true) {
-    shared_call_ = std::move(call);
-  }
   ~OffloadWork() override = default;
 
   const AsyncResource* resource() const noexcept override { return &resource_; }
@@ -99,9 +97,9 @@ void wait_offloaded(Pool& pool, OffloadedCall& call) {
       [&] { cancel_work(work); });
 }
 
-void wait_abandonable(Pool& pool, std::shared_ptr<OffloadedCall> call) {
+void wait_abandonable(Pool& pool, const std::shared_ptr<OffloadedCall>& call) {
   const Fiber& self = fiber_that_may_wait("offload");
-  auto work = std::make_unique<OffloadWork>(*self.loop, std::move(call));
+  auto work = std::make_unique<OffloadWork>(*self.loop, *call, true, call);
   OffloadWork& started = *work;
   await_leaf<void>(
       "offload",

@@ -24,6 +24,11 @@ std::terminate_handler terminate_otherwise = nullptr;
   std::abort();
 }
 
+struct MainEnd {
+  EventLoop& loop;
+  ~MainEnd() { loop.main_ended(); }
+};
+
 }  // namespace
 
 // An exception keeps the handler that is there when it is thrown.
@@ -60,10 +65,7 @@ int run_loop(uv_loop_s* uv, UniqueFunction<int()> main, RunOptions options, Cloc
     current_execution().frame = std::move(inherited).release();
     spawn(
         [&status, &loop, main = std::move(main)]() mutable {
-          struct End {
-            EventLoop& loop;
-            ~End() { loop.main_ended(); }
-          } const end{loop};
+          const MainEnd end{loop};
           status = main();
         },
         {.name = "main", .stack_bytes = stack_bytes}, at);

@@ -59,7 +59,7 @@ class OffloadedFunction final : public OffloadedCall {
 // Waits until `call` was called; throws what it threw, or why it was not.
 void wait_offloaded(Pool& pool, OffloadedCall& call);
 // The same; who is cancelled leaves `call` to the pool's thread.
-void wait_abandonable(Pool& pool, std::shared_ptr<OffloadedCall> call);
+void wait_abandonable(Pool& pool, const std::shared_ptr<OffloadedCall>& call);
 // `call` is part of `done`.
 void start_offloaded(Pool& pool, OffloadedCall& call, Callback<void> done);
 

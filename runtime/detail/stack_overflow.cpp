@@ -122,6 +122,7 @@ enum class Verdict { kNotOurs, kComesAgain, kIsOver };  // once the handler retu
 
 Verdict report_of_fiber(const EventLoop& loop, const Fault& fault) noexcept {
   const std::uintptr_t at = fault.has_address ? fault.address : fault.stack_pointer;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): what a register held
   const Fiber* const fiber = loop.find_by_stack(reinterpret_cast<const void*>(at));
   if (fiber == nullptr) return Verdict::kNotOurs;
   const auto low = reinterpret_cast<std::uintptr_t>(fiber->stack.low);
@@ -219,9 +220,10 @@ OverflowWatch::OverflowWatch() noexcept : signal_stack_(add_signal_stack()) {
   install_handlers();
 }
 
-OverflowWatch::OverflowWatch(const char* pool) noexcept : OverflowWatch() {
+OverflowWatch::OverflowWatch(const char* pool) noexcept
+    : signal_stack_(add_signal_stack()), is_pools_(true) {
+  install_handlers();
   thread_stack = stack_of_thread(pool);
-  is_pools_ = true;
 }
 
 OverflowWatch::~OverflowWatch() {
