@@ -343,8 +343,9 @@ bool is_running_cancelled() noexcept {
   const Fiber* const self = runtime_thread.fiber;
   if (self != nullptr) {
     if ((self->attention & Fiber::kUnderDeadline) != 0) notice_deadlines(*self);
-    return self->is_cancel_requested() && may_throw(*self, runtime_thread.exceptions->uncaught) &&
-           find_source(*self, self->scope).fiber != nullptr;
+    const unsigned uncaught = runtime_thread.exceptions->uncaught;
+    return self->is_cancel_requested() &&
+           find_source_here(*self, self->scope, uncaught).fiber != nullptr;
   }
   const ScopeView* const view = current_view();
   if (view == nullptr || view->is_cancelled()) return view != nullptr;
